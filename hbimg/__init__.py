@@ -1,0 +1,7 @@
+"""hbimg keeps medical images where they are processed."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__"]
