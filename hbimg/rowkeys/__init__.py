@@ -1,0 +1,35 @@
+"""Keys to bytes and back: labels, the row-key scheme, ranges.
+
+Owns the byte format of row keys. `tests/golden/rowkeys-1.txt` pins it: changing a golden key breaks every table that
+was ever written, so it takes a new scheme version. Properties are held by `tests/properties/test_rowkeys.py`.
+"""
+
+from __future__ import annotations
+
+from hbimg.rowkeys.labels import check_label, label_of, text_of
+from hbimg.rowkeys.ranges import KeyRange
+from hbimg.rowkeys.scheme import (
+    RowKey,
+    RowKeyScheme,
+    RowKind,
+    check_generation,
+    new_generation,
+    run_row,
+    runs_range,
+    settings_row,
+)
+
+__all__ = [
+    "KeyRange",
+    "RowKey",
+    "RowKeyScheme",
+    "RowKind",
+    "check_generation",
+    "check_label",
+    "label_of",
+    "new_generation",
+    "run_row",
+    "runs_range",
+    "settings_row",
+    "text_of",
+]

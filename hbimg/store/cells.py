@@ -1,0 +1,60 @@
+"""Sealed cells: every value carries a checksum, and large values are cut into chunks.
+
+A cell is its payload followed by 8 bytes: XXH3-64 of the payload, seeded with XXH3-64 of row and column, big-endian.
+The seed makes a cell that turned up in another place as wrong as one with a flipped bit. The checksum stands behind
+the payload so that the payload can be received straight into an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import xxhash
+
+from hbimg.errors import CorruptCellError
+from hbimg.store.contract import CHUNK_BYTES, Buffer
+
+SEAL_BYTES = 8
+
+
+def _digest(row: bytes, column: bytes, payload: Buffer) -> bytes:
+    seed = xxhash.xxh3_64_intdigest(row + b"\0" + column)
+    return xxhash.xxh3_64_digest(payload, seed)
+
+
+def seal(row: bytes, column: bytes, payload: Buffer) -> bytes:
+    """Give the cell for a payload that will stand at (row, column)."""
+    return b"".join((payload, _digest(row, column, payload)))
+
+
+def unseal(row: bytes, column: bytes, cell: Buffer) -> memoryview:
+    """Give the payload of a cell, as a view of it.
+
+    Raises
+    ------
+    CorruptCellError
+        If payload and checksum disagree.
+    """
+    view = memoryview(cell)
+    payload = view[:-SEAL_BYTES]
+    if len(view) < SEAL_BYTES or bytes(view[-SEAL_BYTES:]) != _digest(row, column, payload):
+        raise CorruptCellError(
+            f"cell {column.decode(errors='replace')} of row {row.decode(errors='replace')} is damaged: its checksum "
+            "does not agree with its bytes; run `hbimg verify`, and ingest the volume again with --replace"
+        )
+    return payload
+
+
+def seal_all(row: bytes, payloads: dict[bytes, Buffer]) -> dict[bytes, Buffer]:
+    """Seal the payloads of one row, by column."""
+    return {column: seal(row, column, payload) for column, payload in payloads.items()}
+
+
+def chunk_columns(family: str, payload: Buffer, first: int = 0) -> Iterator[tuple[bytes, memoryview]]:
+    """Cut a payload into chunks of at most `CHUNK_BYTES`, named ``family:0000``, ``family:0001``, ...
+
+    An empty payload gives one empty chunk, so that it is told from an absent one.
+    """
+    view = memoryview(payload).cast("B") if len(payload) else memoryview(b"")
+    for number, start in enumerate(range(0, max(len(view), 1), CHUNK_BYTES), start=first):
+        yield f"{family}:{number:04d}".encode(), view[start : start + CHUNK_BYTES]

@@ -1,0 +1,293 @@
+"""The contract of a store: ordered rows of cells in families, as HBase has them, and nothing that HBase cannot do.
+
+A table is a sorted map from row key to cells; a cell is named by a column ``family:qualifier``. What holds for every
+implementation (`hbimg.testing.store_contract` proves it on each):
+
+- One row's puts happen at once or not at all; across rows nothing is atomic, whatever the batch.
+- When `put_many` or `check_and_put` returns, the data survives the end of the process and of the machine.
+- A scan gives rows in byte order. It is no snapshot: rows written or deleted meanwhile may or may not be seen, but a
+  row that stood unchanged through the whole scan is seen exactly once.
+- A cell that a scan gives is a buffer that is valid until the scan goes on or ends: `bytes(cell)` keeps it.
+- Timestamps are the store's; a cell has one version.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from hbimg.errors import ConfigError, StoreError
+from hbimg.rowkeys import KeyRange
+
+#: What a cell's value may be where it is handed over: anything with the buffer protocol, without a copy.
+Buffer = bytes | bytearray | memoryview
+Cells = Mapping[bytes, Buffer]
+
+#: Largest value that hbimg puts into one cell; HBase refuses 10 MiB by default, and slices are mostly below 1 MiB.
+CHUNK_BYTES = 1 << 20
+#: Longest qualifier, so that row, separator and qualifier fit LMDB's 511 bytes.
+MAX_QUALIFIER_BYTES = 64
+MAX_ROW_BYTES = 400
+#: Largest cell that a table takes: HBase's hbase.server.keyvalue.maxsize less the key.
+MAX_CELL_BYTES = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A column family and how its blocks are kept on disk, where the store has a choice."""
+
+    name: str
+    compression: str = "none"
+    data_block_encoding: str = "none"
+    about: str = ""
+
+
+#: The families of every table of hbimg.
+FAMILIES: tuple[Family, ...] = (
+    Family("m", "gz", "fast_diff", "records and manifests: small, read by listings"),
+    Family("h", "gz", "none", "bytes of the source files that are not pixels"),
+    Family("i", "none", "none", "frames: pixel bytes as they were stored"),
+    Family("r", "none", "none", "pieces of results"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSettings:
+    """What is fixed when a table is made.
+
+    Attributes
+    ----------
+    families : tuple of Family
+    split_points : tuple of bytes
+        Row keys at which regions begin, sorted, without the empty key of the first.
+    attributes : mapping of str to str
+        Table attributes in HBase's names; a store that has no use for one keeps it and gives it back.
+    """
+
+    families: tuple[Family, ...] = FAMILIES
+    split_points: tuple[bytes, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if list(self.split_points) != sorted(set(self.split_points)) or b"" in self.split_points:
+            raise ConfigError("split points must be sorted, different and not empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region: a range of rows on one server.
+
+    `size_bytes` is None where the store does not tell it.
+    """
+
+    range: KeyRange
+    server: str
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Cells to write into one row, at once."""
+
+    row: bytes
+    cells: Cells
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the row key, once, and of all cells."""
+        return len(self.row) + sum(len(column) + len(cell) for column, cell in self.cells.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that a scan gave; the cells are sorted by column."""
+
+    key: bytes
+    cells: dict[bytes, Buffer]
+
+
+class Table(ABC):
+    """An open table."""
+
+    #: How many bytes to gather before `put_many` is worth a call.
+    batch_bytes: int = 4 << 20
+
+    def __init__(self, name: str, settings: TableSettings) -> None:
+        self.name = name
+        self.settings = settings
+
+    @abstractmethod
+    def get(self, row: bytes) -> dict[bytes, bytes]:
+        """Give the cells of one row, copied; empty if there is no such row."""
+
+    @abstractmethod
+    def scan(self, key_range: KeyRange, families: Collection[str] | None = None) -> Iterator[Row]:
+        """Give the rows of a range in order, with the cells of the chosen families only.
+
+        Rows that have no cell in a chosen family do not appear, and their other families are not read. A cell's
+        buffer is valid until the iterator goes on.
+        """
+
+    @abstractmethod
+    def put_many(self, puts: Iterable[Put]) -> None:
+        """Write rows, each at once. If it raises, any of them may have been written."""
+
+    @abstractmethod
+    def check_and_put(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells) -> bool:
+        """Write cells of a row if `column` has the value `expected` there (None: is absent), and tell whether."""
+
+    @abstractmethod
+    def delete_many(self, rows: Iterable[bytes]) -> None:
+        """Delete rows with all their cells; rows that are absent are no error."""
+
+    @abstractmethod
+    def delete_cells(self, row: bytes, columns: Collection[bytes]) -> None:
+        """Delete cells of one row, at once."""
+
+    @abstractmethod
+    def regions(self) -> list[Region]:
+        """Give the regions in order; together they hold every possible row."""
+
+    @abstractmethod
+    def purge(self) -> None:
+        """Rewrite the table's files so that what was deleted is gone from the disk.
+
+        Raises
+        ------
+        StoreBusyError
+            If that needs the table for itself and others use it.
+        """
+
+    def put(self, row: bytes, cells: Cells) -> None:
+        """Write one row at once."""
+        self.put_many([Put(row, cells)])
+
+    def delete_range(self, key_range: KeyRange) -> int:
+        """Delete all rows of a range and tell how many there were."""
+        deleted = 0
+        while True:
+            rows = []
+            for row in self.scan(key_range):
+                rows.append(row.key)
+                if len(rows) == 1000:
+                    break
+            if not rows:
+                return deleted
+            self.delete_many(rows)
+            deleted += len(rows)
+
+
+class Store(ABC):
+    """An open store: a set of tables. A context manager that closes it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @abstractmethod
+    def tables(self) -> list[str]:
+        """Give the names of all tables, sorted."""
+
+    @abstractmethod
+    def create_table(self, name: str, settings: TableSettings) -> Table:
+        """Make a table.
+
+        Raises
+        ------
+        TableExistsError
+            If there is one of that name.
+        """
+
+    @abstractmethod
+    def table(self, name: str) -> Table:
+        """Open a table.
+
+        Raises
+        ------
+        TableNotFoundError
+            If there is none of that name.
+        """
+
+    @abstractmethod
+    def drop_table(self, name: str) -> None:
+        """Delete a table with all it holds."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_NAME_START = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
+
+def check_table_name(name: str) -> str:
+    """Give the name back if HBase takes it for a table, ``name`` or ``namespace:name``; ConfigError else."""
+    parts = name.split(":")
+    for part in parts:
+        ok = part and part[0] in _NAME_START and all(c in _NAME_START + ".-" for c in part)
+        if not ok or len(parts) > 2 or len(name) > 100:
+            raise ConfigError(
+                f"{name!r} is no table name: letters, digits, '_', '-' and '.', not first '-' or '.', at most 100, "
+                "with an optional 'namespace:' before"
+            )
+    return name
+
+
+def check_put(row: bytes, cells: Cells, families: Collection[str]) -> None:
+    """Refuse what one of the stores could not keep.
+
+    Raises
+    ------
+    StoreError
+        If the row key or a column is too long, malformed or of an unknown family, or there is no cell at all.
+    """
+    check_row(row)
+    if not cells:
+        raise StoreError(f"row {row!r}: a put without cells would leave no trace")
+    for column in cells:
+        split_column(column, families)
+
+
+def check_row(row: bytes) -> None:
+    """Refuse a row key that is empty, too long or holds a NUL byte."""
+    if not 0 < len(row) <= MAX_ROW_BYTES or b"\0" in row:
+        raise StoreError(f"row key {row!r}: 1 to {MAX_ROW_BYTES} bytes without NUL are allowed")
+
+
+def split_column(column: bytes, families: Collection[str]) -> tuple[str, bytes]:
+    """Give family and qualifier of a column; StoreError if it is malformed or the family is unknown."""
+    family, colon, qualifier = column.partition(b":")
+    name = family.decode("ascii", "replace")
+    if not colon or name not in families:
+        raise StoreError(f"column {column!r}: the table has the families {', '.join(sorted(families))}")
+    if len(qualifier) > MAX_QUALIFIER_BYTES or b"\0" in qualifier:
+        raise StoreError(f"column {column!r}: a qualifier has at most {MAX_QUALIFIER_BYTES} bytes and no NUL")
+    return name, qualifier
+
+
+def settings_to_json(settings: TableSettings) -> dict[str, Any]:
+    """Give a JSON-ready mapping of table settings; `settings_from_json` reads it back."""
+    return {
+        "families": [[f.name, f.compression, f.data_block_encoding, f.about] for f in settings.families],
+        "split_points": [point.hex() for point in settings.split_points],
+        "attributes": dict(settings.attributes),
+    }
+
+
+def settings_from_json(data: dict[str, Any]) -> TableSettings:
+    """Read what `settings_to_json` gave."""
+    return TableSettings(
+        families=tuple(Family(*parts) for parts in data["families"]),
+        split_points=tuple(bytes.fromhex(point) for point in data["split_points"]),
+        attributes=data["attributes"],
+    )

@@ -1,0 +1,139 @@
+"""A store in memory: the contract in its shortest form, for tests and for trying things out."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Iterator
+from threading import RLock
+
+from hbimg.errors import CellTooLargeError, TableExistsError, TableNotFoundError
+from hbimg.rowkeys import KeyRange
+from hbimg.store.contract import (
+    MAX_CELL_BYTES,
+    Cells,
+    Put,
+    Region,
+    Row,
+    Store,
+    Table,
+    TableSettings,
+    check_put,
+    check_row,
+    check_table_name,
+    split_column,
+)
+
+
+class MemoryTable(Table):
+    """A table in memory: rows in a sorted list of keys and a dict."""
+
+    def __init__(self, name: str, settings: TableSettings) -> None:
+        super().__init__(name, settings)
+        self._families = {family.name for family in settings.families}
+        self._keys: list[bytes] = []
+        self._rows: dict[bytes, dict[bytes, bytes]] = {}
+        self._lock = RLock()
+
+    def get(self, row: bytes) -> dict[bytes, bytes]:
+        with self._lock:
+            return dict(sorted(self._rows.get(row, {}).items()))
+
+    def scan(self, key_range: KeyRange, families: Collection[str] | None = None) -> Iterator[Row]:
+        prefixes = None if families is None else tuple(f"{family}:".encode() for family in families)
+        position = key_range.start
+        while True:
+            with self._lock:
+                index = bisect_left(self._keys, position)
+                if index == len(self._keys) or self._keys[index] not in key_range:
+                    return
+                key = self._keys[index]
+                found = self.get(key)
+            cells = {c: v for c, v in found.items() if prefixes is None or c.startswith(prefixes)}
+            if cells:
+                yield Row(key, dict(cells))
+            position = key + b"\0"
+
+    def put_many(self, puts: Iterable[Put]) -> None:
+        for put in puts:
+            check_put(put.row, put.cells, self._families)
+            check_cell_sizes(put.cells)
+            with self._lock:
+                if put.row not in self._rows:
+                    insort(self._keys, put.row)
+                    self._rows[put.row] = {}
+                self._rows[put.row].update({column: bytes(cell) for column, cell in put.cells.items()})
+
+    def check_and_put(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells) -> bool:
+        check_row(row)
+        split_column(column, self._families)
+        with self._lock:
+            if self._rows.get(row, {}).get(column) != expected:
+                return False
+            self.put_many([Put(row, cells)])
+            return True
+
+    def delete_many(self, rows: Iterable[bytes]) -> None:
+        for row in rows:
+            with self._lock:
+                if self._rows.pop(row, None) is not None:
+                    del self._keys[bisect_left(self._keys, row)]
+
+    def delete_cells(self, row: bytes, columns: Collection[bytes]) -> None:
+        with self._lock:
+            cells = self._rows.get(row, {})
+            for column in columns:
+                cells.pop(column, None)
+            if not cells:
+                self.delete_many([row])
+
+    def regions(self) -> list[Region]:
+        return local_regions(self.settings)
+
+    def purge(self) -> None:
+        """Do nothing: memory keeps no old copies."""
+
+
+class MemoryStore(Store):
+    """A store that lives as long as its object."""
+
+    def __init__(self, url: str = "memory:") -> None:
+        super().__init__(url)
+        self._tables: dict[str, MemoryTable] = {}
+
+    def tables(self) -> list[str]:
+        return sorted(self._tables)
+
+    def create_table(self, name: str, settings: TableSettings) -> Table:
+        check_table_name(name)
+        if name in self._tables:
+            raise TableExistsError(f"table {name!r} exists in {self.url}")
+        self._tables[name] = MemoryTable(name, settings)
+        return self._tables[name]
+
+    def table(self, name: str) -> Table:
+        check_table_name(name)
+        if name not in self._tables:
+            raise TableNotFoundError(f"there is no table {name!r} in {self.url}")
+        return self._tables[name]
+
+    def drop_table(self, name: str) -> None:
+        self.table(name)
+        del self._tables[name]
+
+    def close(self) -> None:
+        """Keep the tables: who holds the object may open it again."""
+
+
+def check_cell_sizes(cells: Cells) -> None:
+    """Refuse a cell that HBase would refuse."""
+    for column, cell in cells.items():
+        if len(cell) > MAX_CELL_BYTES:
+            raise CellTooLargeError(
+                f"cell {column!r} has {len(cell):,} bytes: a cell takes at most {MAX_CELL_BYTES:,}; cut it into chunks"
+            )
+
+
+def local_regions(settings: TableSettings) -> list[Region]:
+    """Give the regions that split points make, all on this machine."""
+    borders = [b"", *settings.split_points, b""]
+    return [Region(KeyRange(a, b), "localhost") for a, b in zip(borders[:-1], borders[1:], strict=True)]
