@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import time
+from collections.abc import Collection
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -34,6 +35,7 @@ class Environment:
         self.read_only = not os.access(path, os.W_OK)
         self._map_bytes = map_bytes
         self._users = 0
+        self._databases: dict[str, Any] = {}
         self._in_use = _lock_shared(path, self.read_only)
         self._open()
 
@@ -59,10 +61,14 @@ class Environment:
                     os.close(self._in_use)
 
     def database(self, family: str) -> Any:
-        """Give LMDB's handle of a family's database; it is made when it is absent and may be written."""
-        if family not in self._databases:
-            self._databases[family] = self.lmdb.open_db(family.encode(), create=not self.read_only)
+        """Give LMDB's handle of a family's database, which `open_databases` opened."""
         return self._databases[family]
+
+    def open_databases(self, families: Collection[str]) -> None:
+        """Open the databases of families, and make those that are absent. Not within a transaction: LMDB would hang."""
+        for family in families:
+            if family not in self._databases:
+                self._databases[family] = self.lmdb.open_db(family.encode(), create=not self.read_only)
 
     def compact(self, wait_s: float) -> None:
         """Copy what is alive into a new file, put it in the old one's place and open that.
@@ -84,12 +90,14 @@ class Environment:
             (draft / "data.mdb").replace(self.path / "data.mdb")
             _flush(self.path)
             shutil.rmtree(draft)
+            families = list(self._databases)
+            self._databases.clear()
             self._open()
+            self.open_databases(families)
         finally:
             fcntl.flock(self._in_use, fcntl.LOCK_SH)
 
     def _open(self) -> None:
-        self._databases: dict[str, Any] = {}
         size = self._map_bytes or _disk_bytes(self.path)
         while True:
             try:

@@ -66,6 +66,8 @@ class LocalTable(Table):
         self._wait_s = wait_s
         super().__init__(name, self._read_settings())
         self._families = {family.name for family in self.settings.families}
+        with _translated(environment.path):
+            environment.open_databases(self._families)
 
     @property
     def path(self) -> Path:
@@ -145,8 +147,8 @@ class LocalTable(Table):
                     cursor = txn.cursor(db=self._environment.database(family))
                     prefix = row + _NUL
                     found = cursor.set_range(prefix)
-                    while found and cursor.key().startswith(prefix):
-                        found = cursor.delete() and bool(cursor.key())
+                    while found and bytes(cursor.key()).startswith(prefix):
+                        found = cursor.delete()
 
     def delete_cells(self, row: bytes, columns: Collection[bytes]) -> None:
         with self._writing() as txn:
@@ -236,8 +238,7 @@ class LocalStore(Store):
             environment = Environment.open(draft, self._map_bytes)
             with environment.lmdb.begin(write=True) as txn:
                 txn.put(_SETTINGS, json.dumps(settings_to_json(settings)).encode())
-            for family in settings.families:
-                environment.database(family.name)
+            environment.open_databases([family.name for family in settings.families])
             environment.close()
             try:
                 draft.rename(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
 from threading import RLock
 
 from hbimg.errors import CellTooLargeError, TableExistsError, TableNotFoundError
@@ -136,4 +137,4 @@ def check_cell_sizes(cells: Cells) -> None:
 def local_regions(settings: TableSettings) -> list[Region]:
     """Give the regions that split points make, all on this machine."""
     borders = [b"", *settings.split_points, b""]
-    return [Region(KeyRange(a, b), "localhost") for a, b in zip(borders[:-1], borders[1:], strict=True)]
+    return [Region(KeyRange(a, b), "localhost") for a, b in pairwise(borders)]
