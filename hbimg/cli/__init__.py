@@ -19,6 +19,7 @@ from hbimg.errors import HbimgError
 COMMANDS: dict[str, str] = {
     "ingest": "ingest",
     "ls": "ls",
+    "show": "show",
     "export": "export",
     "verify": "verify",
     "rm": "rm",
