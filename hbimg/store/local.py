@@ -316,7 +316,7 @@ def _url(path: Path, wait_s: float, map_bytes: int | None) -> str:
     options = {"wait_s": f"{wait_s:g}"} if wait_s != WAIT_S else {}
     if map_bytes is not None:
         options["map_bytes"] = str(map_bytes)
-    return f"local://{quote(str(path))}" + (f"?{urlencode(options)}" if options else "")
+    return f"local://{quote(os.fsencode(path))}" + (f"?{urlencode(options)}" if options else "")
 
 
 def _rename_new(draft: Path, folder: Path, name: str, url: str) -> None:
