@@ -18,7 +18,7 @@ from typing import Any
 
 import lmdb
 
-from hbimg.errors import StoreBusyError, TableFormatError
+from hbimg.errors import StoreBusyError, StoreError, TableFormatError
 from hbimg.store.locks import holding_off_writers, writing
 
 DATA = "data.mdb"
@@ -42,6 +42,7 @@ class Environment:
         # pages under his scan: he holds writers off instead.
         self._seen_by_writers = not self.read_only or os.access(path / "lock.mdb", os.W_OK)
         self._key = str(path.resolve())
+        self._process = os.getpid()
         self._map_bytes = map_bytes
         self._users = 0
         self._transactions = 0
@@ -63,6 +64,7 @@ class Environment:
             environment = _registry.get(key)
             if environment is None:
                 environment = _registry[key] = cls(path, map_bytes, wait_s)
+            environment._refuse_forked()
             environment._users += 1
             return environment
 
@@ -101,12 +103,14 @@ class Environment:
     @contextmanager
     def reading(self, wait_s: float, *, buffers: bool = False) -> Iterator[Any]:
         """Give a read transaction: a view of the table as it is now."""
+        self._refuse_forked()
         with self._counted(), self._unless_seen(wait_s), self._begin(buffers=buffers) as txn:
             yield txn
 
     @contextmanager
     def writing(self, wait_s: float) -> Iterator[Any]:
         """Give a write transaction, which is undone when its block raises."""
+        self._refuse_forked()
         with writing(self.path, wait_s), self._counted():
             with self._begin(write=True) as txn:
                 yield txn
@@ -129,6 +133,13 @@ class Environment:
         else:
             with holding_off_writers(self.path, wait_s):
                 yield
+
+    def _refuse_forked(self) -> None:
+        if os.getpid() != self._process:
+            raise StoreError(
+                f"{self.path} was open when this process was forked, which LMDB does not allow: open the store in "
+                'spawned processes only (multiprocessing.get_context("spawn"))'
+            )
 
     def _begin(self, **options: Any) -> Any:
         try:
@@ -310,14 +321,7 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _forget_parent() -> None:
-    """After a fork: LMDB's environments are the parent's alone; the child opens its own."""
-    _inherited.append(dict(_registry))  # kept, so that nothing of the parent's is closed here
-    _registry.clear()
-    _registry_lock.release()
-
-
-_inherited: list[dict[str, Environment]] = []
+# So that no child of a fork inherits the lock from a thread that it has not.
 os.register_at_fork(
-    before=_registry_lock.acquire, after_in_parent=_registry_lock.release, after_in_child=_forget_parent
+    before=_registry_lock.acquire, after_in_parent=_registry_lock.release, after_in_child=_registry_lock.release
 )

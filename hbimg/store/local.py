@@ -357,7 +357,7 @@ def _translate(error: Exception, path: Path) -> StoreError:
         return TableNotFoundError(f"{path} is not there: {text}")
     if isinstance(error, lmdb.MapFullError):
         return StoreFullError(f"{path} has reached its map_bytes: nothing of this batch was written; raise map_bytes")
-    if any(word in text for word in _FULL):
+    if any(word in text for word in _FULL) or ("Input/output error" in text and _nearly_full(path)):
         return StoreFullError(f"no space left in {path}: nothing of this batch was written; free space and run again")
     if isinstance(error, lmdb.ReadonlyError | PermissionError) or any(w in text for w in _DENIED):
         return StorePermissionError(f"{path} cannot be used by this user: {text}")
@@ -368,6 +368,12 @@ def _translate(error: Exception, path: Path) -> StoreError:
     if isinstance(error, lmdb.MemoryError | lmdb.MapResizedError):
         return StoreError(f"{path} does not fit the address space it may use: raise `ulimit -v`, or map_bytes ({text})")
     return StoreError(f"{path}: {text}")
+
+
+def _nearly_full(path: Path) -> bool:
+    """Whether a batch may not have fitted: LMDB calls it an input/output error if only a part of it did."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize < 2 * LocalTable.batch_bytes
 
 
 def open_local(path: Path, options: dict[str, Any]) -> LocalStore:
