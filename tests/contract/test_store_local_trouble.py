@@ -73,8 +73,7 @@ def fill(table, value=b"x" * 300_000):
         try:
             table.put_many(Put(row + half, {b"i:0": value, b"m:q": row}) for half in (b"a", b"b"))
         except StoreFullError as error:
-            assert "\n" not in str(error)
-            return batches
+            return batches if "\n" not in str(error) else pytest.fail(str(error))
         batches += 1
     pytest.fail("it never was full")
 
@@ -86,9 +85,10 @@ def check_full_table(store):
     rows = [b"%06d" % batch + half for batch in range(batches) for half in (b"a", b"b")]
     assert [row.key for row in table.scan(ALL)] == rows  # all that was said to be written, and no half batch
     table.delete_many(rows[:4])  # even a full store can give up rows
+    table.put(b"new", {b"m:q": b""})  # LMDB takes up freed pages one write later, in case that it is undone
     table.put(b"new", {b"i:0": b"y" * 200_000})
     assert sorted([*rows[4:], b"new"]) == [row.key for row in table.scan(ALL)]
-    assert table.check_and_put(b"new", b"m:q", None, {b"m:q": b"v"})
+    assert table.check_and_put(b"new", b"m:x", None, {b"m:x": b"v"})
 
 
 def test_full_disk(small_disk, tmp_path):
