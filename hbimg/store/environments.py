@@ -25,6 +25,9 @@ DATA = "data.mdb"
 _IN_USE = "in-use.lock"
 #: Below this an address-space limit is in the way, and smaller maps would not help anybody.
 _SMALLEST_MAP_BYTES = 1 << 30
+_MAX_READERS = 1024
+#: LMDB's lock file for them: 64 bytes each, and a head.
+_LOCK_FILE_BYTES = 64 * _MAX_READERS + 8192
 #: Where the system does not tell the disk's size (a memory disk without a limit).
 _UNKNOWN_DISK_BYTES = 1 << 40
 
@@ -181,6 +184,8 @@ class Environment:
             fcntl.flock(self._in_use, fcntl.LOCK_SH)
 
     def _open(self) -> None:
+        if not self.read_only:
+            _allocate(self.path / "lock.mdb", _LOCK_FILE_BYTES)
         size = self._map_bytes or _disk_bytes(self.path)
         while True:
             try:
@@ -190,7 +195,7 @@ class Environment:
                     str(self.path),
                     map_size=size,
                     max_dbs=16,
-                    max_readers=1024,
+                    max_readers=_MAX_READERS,
                     metasync=False,
                     readonly=self.read_only,
                     lock=self._seen_by_writers,
@@ -311,6 +316,15 @@ def _disk_bytes(path: Path) -> int:
     """Size of the disk, so that the disk is full before the map is."""
     found = os.statvfs(path)
     return max(found.f_blocks * found.f_frsize or _UNKNOWN_DISK_BYTES, _SMALLEST_MAP_BYTES)
+
+
+def _allocate(path: Path, size_bytes: int) -> None:
+    """Give a file that is written through memory its place on the disk; when that is full later, it has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def _flush(path: Path) -> None:

@@ -171,7 +171,10 @@ class LocalTable(Table):
         return local_regions(self.settings)
 
     def purge(self) -> None:
-        """Copy what is left into a new file and put it in the old one's place; needs the table for itself."""
+        """Copy what is left into a new file and put it in the old one's place.
+
+        It needs the table for itself, and for a while the room for that copy.
+        """
         self._refuse_read_only()
         with _translated(self.path), writing(self.path, self._wait_s):
             self._environment.compact(self._wait_s)

@@ -111,7 +111,9 @@ def test_full_disk(small_disk, tmp_path):
         assert contents(table) == before
         assert store.tables() == ["t"]
         ballast.unlink()
-        table.purge()
+        table.delete_many(list(before)[:-2])
+        before = dict(list(before.items())[-2:])
+        table.purge()  # needs room for a copy of what lives
         store.create_table("t2", TableSettings()).put(b"row", {b"m:q": b"v"})
         assert contents(table) == before
     with open_store(url) as store:
