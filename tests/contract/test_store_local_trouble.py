@@ -95,6 +95,7 @@ def test_full_disk(small_disk, tmp_path):
     if small_disk is None:
         pytest.skip("may not mount a small disk here; test_full_map covers the rest")
     url = f"local://{small_disk}/store"
+    (small_disk / "something_else").write_bytes(b"z" * 1_500_000)
     with open_store(url) as store:
         store.create_table("t", TableSettings())
         check_full_table(store)
@@ -111,6 +112,7 @@ def test_full_disk(small_disk, tmp_path):
         assert contents(table) == before
         assert store.tables() == ["t"]
         ballast.unlink()
+        (small_disk / "something_else").unlink()
         table.delete_many(list(before)[:-2])
         before = dict(list(before.items())[-2:])
         table.purge()  # needs room for a copy of what lives
