@@ -1,0 +1,1 @@
+"""Shipped with the package for tests: contract tests, synthetic volumes."""
