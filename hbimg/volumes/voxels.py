@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbimg.errors import VolumeError
+from hbimg.volumes.decoding import decode_planes, is_compressed
 from hbimg.volumes.reader import VolumeReader
 
 
@@ -29,21 +30,11 @@ def voxels(reader: VolumeReader) -> npt.NDArray[Any]:
     geometry, encoding = record.geometry, record.encoding
     if geometry is None or encoding is None:
         raise VolumeError(f"{record.key} is no volume: {record.reason or 'it has no geometry'}")
-    if _is_plain(encoding.transfer_syntax):
-        flat = reader.frame_bytes().view(np.dtype(encoding.dtype))
+    if is_compressed(encoding):
+        flat = decode_planes([bytes(frame) for frame in reader.frames()], encoding).ravel()
     else:
-        from hbimg.volumes.decoding import decode_frames
-
-        flat = decode_frames(reader.frames(), encoding, str(record.key), record.frames)
+        flat = reader.frame_bytes().view(np.dtype(encoding.dtype))
     if encoding.samples == 1:
         return flat.reshape(geometry.shape, order="F")
     coloured = flat.reshape((encoding.samples, *geometry.shape), order="F")
     return np.moveaxis(coloured, 0, -1)
-
-
-#: Implicit and explicit little endian, and explicit big endian: pixels stand there as a plain array.
-_PLAIN_SYNTAXES = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"})
-
-
-def _is_plain(transfer_syntax: str | None) -> bool:
-    return transfer_syntax is None or transfer_syntax in _PLAIN_SYNTAXES
