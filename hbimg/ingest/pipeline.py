@@ -270,7 +270,7 @@ def _source_file(file: CandidateFile, name: str, options: IngestOptions) -> Sour
         recipe = gzip_recipe(file.path) if options.reproduce_gzip else None
         packing = recipe or {"kind": "gzip", "kept": True}
     source = PathSource(file.path, limit)
-    return SourceFile(name, source, file.size_bytes, source.sha256(), file.runs, packing, file.facts)
+    return SourceFile(name, source, file.size_bytes, "", file.runs, packing, file.facts)
 
 
 def outcome_of(item: Planned, outcome: str, reason: str) -> Outcomes:
