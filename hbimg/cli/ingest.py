@@ -141,7 +141,8 @@ def _report(outcomes: list[Outcomes], table: str, *, as_json: bool, dry_run: boo
         print_table(["outcome", "key", "files", "size", "first file"], rows, right=["files", "size"])
     for outcome in outcomes:
         if outcome.outcome in ("refused", "set aside"):
-            say(f"{outcome.outcome}: {outcome.key or outcome.source}: {outcome.reason}")
+            file = "" if Path(outcome.source).name in outcome.reason else f"{outcome.source}: "
+            say(f"{outcome.outcome}: {file}{outcome.reason}")
     words = [f"{counts[word]} {word} ({bytes_text(sizes[word])})" for word in _ORDER if counts[word]]
     say(f"table {table}: " + (", ".join(words) or "nothing to do"))
 

@@ -236,7 +236,7 @@ def _store_item(volumes: VolumeTable, item: Planned, options: IngestOptions) -> 
     except (StoreFullError, StoreUnavailableError):
         raise
     except HbimgError as error:
-        return outcome_of(item, "refused", str(error))
+        return outcome_of(item, "refused", f"{item.names[0]}: {error}")
     if candidate.outcome is Outcome.SET_ASIDE:
         return outcome_of(item, "set aside", candidate.reason if record else f"{candidate.reason} (present already)")
     return outcome_of(item, "stored" if record else "present", "; ".join(candidate.remarks))
