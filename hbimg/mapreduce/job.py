@@ -24,9 +24,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
 
 from hbimg.errors import ParameterError
 from hbimg.model import VolumeKey
@@ -69,8 +71,10 @@ class LoadedVolume:
     record : VolumeRecord
     header : mapping
         DICOM's JSON model or the NIfTI fields.
+    frame_block : array of shape (frame_bytes,), dtype uint8
+        The bytes of all frames, one behind the other. Empty unless frames are needed.
     frames : tuple of memoryview
-        The bytes of each frame, in order; views of one block of memory. Empty unless frames are needed.
+        The bytes of each frame, in order; views of `frame_block`.
     files : tuple of LoadedFile
         Empty unless files are needed.
     scratch : Path
@@ -79,6 +83,7 @@ class LoadedVolume:
 
     record: VolumeRecord
     header: Mapping[str, Any]
+    frame_block: npt.NDArray[np.uint8]
     frames: tuple[memoryview, ...]
     files: tuple[LoadedFile, ...]
     scratch: Path
@@ -86,9 +91,15 @@ class LoadedVolume:
     @property
     def size_bytes(self) -> int:
         """Bytes of frames and files that were loaded."""
-        return sum(map(len, self.frames)) + sum(len(file.data) for file in self.files)
+        return self.frame_block.nbytes + sum(len(file.data) for file in self.files)
 
-    @cached_property
+    def voxels(self) -> npt.NDArray[Any]:
+        """Give the voxels as stored, unscaled, as `hbimg.volumes.voxels.voxels` does; needs `Need.FRAMES`."""
+        from hbimg.volumes.voxels import voxels_of_frames
+
+        return voxels_of_frames(self.record, self.frame_block, self.frames)
+
+    @property
     def stem(self) -> str:
         """The start of an output's file name: the scan's label."""
         return self.record.key.scan

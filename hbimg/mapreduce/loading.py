@@ -26,18 +26,19 @@ def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path) ->
     """
     need = job.need(record)
     reader = VolumeReader(volumes, record)
+    block = np.empty(record.frame_bytes if need is Need.FRAMES else 0, np.uint8)
     return LoadedVolume(
         record=record,
         header=volumes.header(record.key),
-        frames=_frames(reader) if need is Need.FRAMES else (),
+        frame_block=block,
+        frames=_frames(reader, block.data) if need is Need.FRAMES else (),
         files=tuple(_files(reader, need)),
         scratch=scratch,
     )
 
 
-def _frames(reader: VolumeReader) -> tuple[memoryview, ...]:
-    """Copy the frames, one behind the other, into one block; give a view of each."""
-    block = _block(reader.record.frame_bytes)
+def _frames(reader: VolumeReader, block: memoryview) -> tuple[memoryview, ...]:
+    """Copy the frames, one behind the other, into the block; give a view of each."""
     found, start = [], 0
     for frame in reader.frames():
         end = start + len(frame)
@@ -59,18 +60,13 @@ def _files(reader: VolumeReader, need: Need) -> Iterator[LoadedFile]:
 
 
 def _joined(size: int, pieces: Iterable[Buffer]) -> memoryview:
-    block = _block(size)
+    block = np.empty(size, np.uint8).data  # not filled with zeros first, as a bytearray would be
     start = 0
     for piece in pieces:
         end = start + len(piece)
         block[start:end] = piece
         start = end
     return block[:start]
-
-
-def _block(size: int) -> memoryview:
-    """Give memory that is not filled with zeros first, as a bytearray would be."""
-    return np.empty(size, np.uint8).data
 
 
 def _digests(reader: VolumeReader) -> Iterator[LoadedFile]:

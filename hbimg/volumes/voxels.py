@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy.typing as npt
 
 from hbimg.errors import VolumeError
 from hbimg.volumes.reader import VolumeReader
+from hbimg.volumes.record import VolumeRecord
 
 
 def voxels(reader: VolumeReader) -> npt.NDArray[Any]:
@@ -25,16 +28,33 @@ def voxels(reader: VolumeReader) -> npt.NDArray[Any]:
     VolumeError
         If the record is a series that was set aside, or its frames cannot be decoded here.
     """
-    record = reader.record
+    encoding = reader.record.encoding
+    if encoding is not None and is_plain(encoding.transfer_syntax):
+        return voxels_of_frames(reader.record, reader.frame_bytes(), ())
+    return voxels_of_frames(reader.record, None, reader.frames())
+
+
+def voxels_of_frames(
+    record: VolumeRecord, block: npt.NDArray[np.uint8] | None, frames: Iterable[memoryview]
+) -> npt.NDArray[Any]:
+    """Give the voxels from frames that were read already; `block` holds them in one piece where they are plain.
+
+    Returns and raises what `voxels` does.
+    """
     geometry, encoding = record.geometry, record.encoding
     if geometry is None or encoding is None:
         raise VolumeError(f"{record.key} is no volume: {record.reason or 'it has no geometry'}")
-    if _is_plain(encoding.transfer_syntax):
-        flat = reader.frame_bytes().view(np.dtype(encoding.dtype))
+    if block is not None and is_plain(encoding.transfer_syntax):
+        flat = block.view(np.dtype(encoding.dtype))
     else:
         from hbimg.volumes.decoding import decode_frames
 
-        flat = decode_frames(reader.frames(), encoding, str(record.key), record.frames)
+        flat = decode_frames(iter(frames), encoding, str(record.key), record.frames)
+    if flat.size != encoding.samples * math.prod(geometry.shape):
+        planes = flat.size // (encoding.samples * geometry.shape[0] * geometry.shape[1])
+        raise VolumeError(
+            f"{record.key} is incomplete: {planes} of {math.prod(geometry.shape[2:])} planes are there, no whole array"
+        )
     if encoding.samples == 1:
         return flat.reshape(geometry.shape, order="F")
     coloured = flat.reshape((encoding.samples, *geometry.shape), order="F")
@@ -45,5 +65,6 @@ def voxels(reader: VolumeReader) -> npt.NDArray[Any]:
 _PLAIN_SYNTAXES = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"})
 
 
-def _is_plain(transfer_syntax: str | None) -> bool:
+def is_plain(transfer_syntax: str | None) -> bool:
+    """Whether frames of a transfer syntax are plain arrays; None is NIfTI's."""
     return transfer_syntax is None or transfer_syntax in _PLAIN_SYNTAXES
