@@ -95,9 +95,12 @@ class LoadedVolume:
 
     def voxels(self) -> npt.NDArray[Any]:
         """Give the voxels as stored, unscaled, as `hbimg.volumes.voxels.voxels` does; needs `Need.FRAMES`."""
+        from hbimg.volumes.decoding import is_compressed
         from hbimg.volumes.voxels import voxels_of_frames
 
-        return voxels_of_frames(self.record, self.frame_block, self.frames)
+        encoding = self.record.encoding
+        compressed = encoding is None or is_compressed(encoding)
+        return voxels_of_frames(self.record, self.frames if compressed else self.frame_block)
 
     @property
     def stem(self) -> str:
