@@ -52,7 +52,7 @@ def current_partials(
 
 def _refusal(job: Job, record: VolumeRecord) -> str:
     if not record.is_volume:
-        return f"set aside at ingest: {record.reason}" if record.reason else "set aside at ingest"
+        return "set aside at ingest"
     return job.accepts(record)
 
 

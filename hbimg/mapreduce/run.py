@@ -7,7 +7,7 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ from hbimg.mapreduce.tasks import Outcome, State, TaskSettings
 from hbimg.rowkeys import check_label
 from hbimg.store import Store
 from hbimg.volumes import VolumeTable, Where, new_run_id, save_run
+from hbimg.volumes.claims import start_of_process
 
 #: Splits per worker, so that the last ones end at about the same time.
 _SPLITS_PER_WORKER = 8
@@ -224,6 +225,7 @@ class _Run:
             "user": _user(),
             "host": socket.gethostname(),
             "process": os.getpid(),
+            "start": start_of_process(os.getpid()),
             "started_at": self._started,
             "ended_at": _now() if state != "running" else None,
             "versions": {"hbimg": __version__, "python": platform.python_version(), "numpy": np.__version__},
@@ -238,6 +240,17 @@ class _Run:
                 raise
             self._say(f"the run could not be recorded: {failure}")
         return report
+
+
+def state_of(run: Mapping[str, Any]) -> str:
+    """Give a recorded run's state; ``lost`` when it says that it runs, but its process on this host is gone."""
+    if (
+        run["state"] == "running"
+        and run["host"] == socket.gethostname()
+        and start_of_process(run["process"]) != run["start"]
+    ):
+        return "lost"
+    return str(run["state"])
 
 
 def _user() -> str:
