@@ -18,6 +18,7 @@ import pytest
 from hbimg.errors import (
     HbimgError,
     NetworkFileSystemError,
+    StoreBusyError,
     StoreError,
     StoreFullError,
     StorePermissionError,
@@ -302,6 +303,24 @@ def test_read_only_folder(open_url):
     assert sorted(told.pop("get")) == sorted(others.COLUMNS)
     assert sorted(told) == ["check_and_put", "create", "delete", "drop", "purge", "put"]
     assert [name for name, text in told.items() if not str(text).startswith(StorePermissionError.__name__)] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+def test_a_reader_whom_lmdb_cannot_see_holds_off_writers(open_url):
+    """Who may not write LMDB's lock file is unseen: a writer would reuse the pages that he reads."""
+    ready, go_on, outcome = spawn.Event(), spawn.Event(), spawn.Queue()
+    reader = spawn.Process(target=others.scan_slowly_as_user, args=(65534, open_url, ready, go_on, outcome))
+    reader.start()
+    with open_store(f"{open_url}?wait_s=0.3") as store:
+        table = store.table("t")
+        assert ready.wait(60)
+        with pytest.raises(StoreBusyError, match="may not write"):
+            table.put(b"row", {b"m:q": b"v"})
+        assert len(list(table.scan(ALL))) == 5
+        go_on.set()
+        assert len(outcome.get(timeout=60)) == 5
+        reader.join(60)
+        table.put(b"row", {b"m:q": b"v"})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
