@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mapreduce": {"errors", "model", "rowkeys", "store", "volumes"},
     "testing": {"errors", "model", "rowkeys", "store", "volumes", "ingest", "mapreduce"},
     "cli": {"errors", "model", "config", "rowkeys", "store", "volumes", "ingest", "mapreduce", "perfmodel", "testing"},
+    "__main__": {"cli"},
 }
 
 #: Foreign package to the only places that may import it.

@@ -1,0 +1,288 @@
+"""What the reader knows of one DICOM file: read once, from the header only, ready to be sent between processes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from hbimg.errors import UnreadableFileError
+from hbimg.ingest.dicom.elements import (
+    DEFLATED,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    MalformedError,
+    NeedMoreError,
+    Walk,
+    Walker,
+    looks_big_endian,
+    looks_implicit,
+)
+from hbimg.ingest.dicom.pixels import locate_pixels
+from hbimg.ingest.dicom.recognise import is_dicom
+from hbimg.ingest.dicom.tags import WANTED, Tag, Values, moment_of_datetime_s, moment_s
+from hbimg.volumes.content import FrameRun
+
+__all__ = ["DicomFacts", "is_dicom", "read_facts"]
+
+#: Bytes read at first: the header of nearly every classic file; a longer one costs a second read, 16 times as long.
+_FIRST_READ = 32 * 1024
+_GROWTH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DicomFacts:
+    """The header of one DICOM file, as far as it decides on the file's place in a volume.
+
+    Values that are absent or unreadable are None; texts that name something are empty.
+
+    Attributes
+    ----------
+    path : Path
+    size_bytes : int
+    run : FrameRun or None
+        The pixels of a file that holds them plainly: for native pixel data its frames; for one compressed frame the
+        span of its fragments *with* their item tags, after the offset table and before the sequence delimiter. None
+        without pixels, for a deflated file, and for several compressed frames.
+    transfer_syntax : str
+        As the file says; where it does not say, what the elements look like.
+    little_endian : bool
+        Byte order of native samples.
+    position_mm : tuple of 3 floats or None
+        ImagePositionPatient: the centre of the first voxel, in DICOM's LPS+.
+    orientation : tuple of 6 floats or None
+        ImageOrientationPatient: directions in LPS+ along a row, then along a column.
+    pixel_spacing_mm : tuple of 2 floats or None
+        Between rows, then between columns.
+    trigger_time_ms, acquisition_s, content_s : float or None
+        Times that order repeated planes; the latter two count from a fixed day when the file has a date.
+    """
+
+    path: Path
+    size_bytes: int
+    run: FrameRun | None = None
+    has_pixels: bool = False
+    float_pixels: bool = False
+    words: bool = False
+    transfer_syntax: str = EXPLICIT_LITTLE
+    little_endian: bool = True
+    sop_class: str = ""
+    sop_instance: str = ""
+    series_uid: str = ""
+    study_uid: str = ""
+    modality: str = ""
+    image_type: tuple[str, ...] = ()
+    rows: int | None = None
+    columns: int | None = None
+    samples: int = 1
+    bits_allocated: int | None = None
+    bits_stored: int | None = None
+    high_bit: int | None = None
+    signed: bool = False
+    photometric: str = ""
+    planar_configuration: int = 0
+    frames: int = 1
+    position_mm: tuple[float, ...] | None = None
+    orientation: tuple[float, ...] | None = None
+    pixel_spacing_mm: tuple[float, ...] | None = None
+    slice_thickness_mm: float | None = None
+    slice_spacing_mm: float | None = None
+    gantry_tilt_degrees: float | None = None
+    echo_time_ms: float | None = None
+    echo_number: int | None = None
+    repetition_time_ms: float | None = None
+    scanning_sequence: tuple[str, ...] = ()
+    acquisition_type: str = ""
+    temporal_position: int | None = None
+    temporal_positions: int | None = None
+    trigger_time_ms: float | None = None
+    acquisition_s: float | None = None
+    content_s: float | None = None
+    instance_number: int | None = None
+    acquisition_number: int | None = None
+    images_in_acquisition: int | None = None
+    slope: float = 1.0
+    intercept: float = 0.0
+    series_number: int | None = None
+    series_description: str = ""
+    protocol_name: str = ""
+    patient_id: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    study_id: str = ""
+    study_description: str = ""
+
+    @property
+    def is_mosaic(self) -> bool:
+        """Whether Siemens laid several planes beside each other in the one frame."""
+        return "MOSAIC" in self.image_type
+
+    @property
+    def is_localizer(self) -> bool:
+        """Whether the file itself says that it is a scout."""
+        return "LOCALIZER" in self.image_type
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the path, for messages."""
+        return self.path.name
+
+
+def read_facts(path: Path) -> DicomFacts:
+    """Read the header of a DICOM file, opening it once and without reading native pixels.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file cannot be read, is no DICOM file, is cut short, or holds fewer pixels than it says.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            return _read(path, file, os.fstat(file.fileno()).st_size)
+    except MalformedError as error:
+        raise UnreadableFileError(f"{path} is a broken DICOM file: {error}") from error
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Syntax:
+    uid: str
+    implicit: bool
+    little: bool
+
+
+def _read(path: Path, file: FileIO, size: int) -> DicomFacts:
+    data, limit = _read_up_to(file, 0, _FIRST_READ), _FIRST_READ
+    if not is_dicom(data[:512]):
+        raise UnreadableFileError(f"{path} is {'empty' if size == 0 else 'no DICOM file'}")
+    while True:
+        try:
+            meta, syntax = _meta(data)
+            if syntax.uid == DEFLATED:
+                from hbimg.ingest.dicom.deflated import read_deflated_header
+
+                return _facts(path, size, read_deflated_header(path, meta.end, meta.values), syntax, None)
+            walk = Walker(data, little=syntax.little, implicit=syntax.implicit).walk(meta.end, WANTED, end=size)
+            break
+        except NeedMoreError as need:
+            if need.args[0] > size or len(data) >= size:
+                raise UnreadableFileError(
+                    f"{path} is cut short inside its header: it ends at byte {size:,}, an element reaches to byte"
+                    f" {need.args[0]:,} or beyond; copy the file again"
+                ) from None
+            limit = max(limit * _GROWTH, need.args[0])
+            data += _read_up_to(file, len(data), limit - len(data))
+    walk.values = {**meta.values, **walk.values}
+    return _facts(path, size, walk, syntax, file)
+
+
+def _read_up_to(file: FileIO, at: int, count: int) -> bytes:
+    """Read `count` bytes at `at`, fewer only at the end of the file."""
+    file.seek(at)
+    parts, missing = [], count
+    while missing > 0 and (part := file.read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def _meta(data: bytes) -> tuple[Walk, _Syntax]:
+    """Read the file meta information, if there is any, and tell how the elements after it are written."""
+    start = 132 if data[128:132] == b"DICM" else 0
+    meta = Walk(end=start)
+    if data[start : start + 2] == b"\x02\x00":
+        implicit = looks_implicit(data, start)  # some writers forget that group 2 is explicit
+        meta = Walker(data, little=True, implicit=implicit).walk(start, WANTED, stop_group=3)
+    declared = meta.values.get(Tag.TRANSFER_SYNTAX, b"").strip(b" \0").decode("ascii", "replace")
+    if declared == DEFLATED:
+        return meta, _Syntax(declared, implicit=False, little=True)
+    # The bytes have the last word: files whose elements are not written as the transfer syntax says are common.
+    implicit = looks_implicit(data, meta.end) if len(data) >= meta.end + 6 else declared == IMPLICIT_LITTLE
+    big = declared == EXPLICIT_BIG or (not declared and not implicit and looks_big_endian(data, meta.end))
+    seen = IMPLICIT_LITTLE if implicit else EXPLICIT_BIG if big else EXPLICIT_LITTLE
+    return meta, _Syntax(declared or seen, implicit=implicit, little=not big)
+
+
+def _facts(path: Path, size: int, walk: Walk, syntax: _Syntax, file: FileIO | None) -> DicomFacts:
+    """Make facts of raw values; `file` is None where pixels cannot be located (deflated)."""
+    values = Values(walk.values, little=syntax.little)
+    sop_class = values.text(Tag.SOP_CLASS) or values.text(Tag.MEDIA_CLASS) or ""
+    if not sop_class and not values.text(Tag.SERIES_UID) and walk.pixels is None:
+        raise UnreadableFileError(f"{path} is a broken DICOM file: it has no SOP class, no series and no pixels")
+    run = locate_pixels(path, walk.pixels, values, syntax.uid, file, size) if file is not None else None
+    pixels = walk.pixels
+    return DicomFacts(
+        path=path,
+        size_bytes=size,
+        run=run,
+        has_pixels=pixels is not None,
+        float_pixels=pixels is not None and pixels.tag != 0x7FE00010,
+        words=pixels is not None and pixels.vr != "OB",
+        transfer_syntax=syntax.uid,
+        little_endian=syntax.little,
+        sop_class=sop_class,
+        rows=values.unsigned(Tag.ROWS),
+        columns=values.unsigned(Tag.COLUMNS),
+        samples=values.unsigned(Tag.SAMPLES) or 1,
+        bits_allocated=values.unsigned(Tag.BITS_ALLOCATED),
+        bits_stored=values.unsigned(Tag.BITS_STORED),
+        high_bit=values.unsigned(Tag.HIGH_BIT),
+        signed=values.unsigned(Tag.PIXEL_REPRESENTATION) == 1,
+        photometric=values.text(Tag.PHOTOMETRIC) or "",
+        planar_configuration=values.unsigned(Tag.PLANAR_CONFIGURATION) or 0,
+        frames=values.integer(Tag.FRAMES) or 1,
+        position_mm=values.floats(Tag.POSITION, 3),
+        orientation=values.floats(Tag.ORIENTATION, 6),
+        pixel_spacing_mm=values.floats(Tag.PIXEL_SPACING, 2),
+        slice_thickness_mm=values.number(Tag.SLICE_THICKNESS),
+        slice_spacing_mm=values.number(Tag.SLICE_SPACING),
+        gantry_tilt_degrees=values.number(Tag.GANTRY_TILT),
+        echo_time_ms=values.number(Tag.ECHO_TIME),
+        echo_number=values.integer(Tag.ECHO_NUMBERS),
+        repetition_time_ms=values.number(Tag.REPETITION_TIME),
+        scanning_sequence=values.texts(Tag.SCANNING_SEQUENCE),
+        temporal_position=values.integer(Tag.TEMPORAL_POSITION),
+        temporal_positions=values.integer(Tag.TEMPORAL_POSITIONS),
+        trigger_time_ms=values.number(Tag.TRIGGER_TIME),
+        acquisition_s=_acquisition_s(values),
+        content_s=moment_s(values.text(Tag.CONTENT_DATE), values.text(Tag.CONTENT_TIME)),
+        instance_number=values.integer(Tag.INSTANCE_NUMBER),
+        acquisition_number=values.integer(Tag.ACQUISITION_NUMBER),
+        images_in_acquisition=values.integer(Tag.IMAGES_IN_ACQUISITION),
+        slope=_number_or(values.number(Tag.SLOPE), 1.0),
+        intercept=_number_or(values.number(Tag.INTERCEPT), 0.0),
+        series_number=values.integer(Tag.SERIES_NUMBER),
+        image_type=tuple(part.upper() for part in values.texts(Tag.IMAGE_TYPE)),
+        **{field: values.text(tag) or "" for field, tag in _TEXTS.items()},
+    )
+
+
+_TEXTS = {
+    "sop_instance": Tag.SOP_INSTANCE,
+    "series_uid": Tag.SERIES_UID,
+    "study_uid": Tag.STUDY_UID,
+    "modality": Tag.MODALITY,
+    "acquisition_type": Tag.ACQUISITION_TYPE,
+    "series_description": Tag.SERIES_DESCRIPTION,
+    "protocol_name": Tag.PROTOCOL_NAME,
+    "patient_id": Tag.PATIENT_ID,
+    "study_date": Tag.STUDY_DATE,
+    "study_time": Tag.STUDY_TIME,
+    "study_id": Tag.STUDY_ID,
+    "study_description": Tag.STUDY_DESCRIPTION,
+}
+
+
+def _number_or(number: float | None, default: float) -> float:
+    return default if number is None else number
+
+
+def _acquisition_s(values: Values) -> float | None:
+    """Give the acquisition's moment: from the date-time, else from date and time."""
+    moment = moment_of_datetime_s(values.text(Tag.ACQUISITION_DATETIME))
+    if moment is not None:
+        return moment
+    return moment_s(values.text(Tag.ACQUISITION_DATE), values.text(Tag.ACQUISITION_TIME))

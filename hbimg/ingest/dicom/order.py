@@ -1,0 +1,121 @@
+"""Puts planes in order: by position along the normal, and repeated positions by time. Names and keys never count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from hbimg.ingest.dicom.facts import DicomFacts
+from hbimg.ingest.dicom.geometry import SAME_PLANE_MM, dot, normal_of, position_of
+
+#: What orders repeated positions, the first that tells all of them apart wins; the names go into the plane map.
+TIMES: tuple[tuple[str, Callable[[DicomFacts], float | None]], ...] = (
+    ("temporal_position", lambda facts: facts.temporal_position),
+    ("trigger_time", lambda facts: facts.trigger_time_ms),
+    ("acquisition_time", lambda facts: facts.acquisition_s),
+    ("content_time", lambda facts: facts.content_s),
+)
+
+TIE_BREAK = "instance_number"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One position along the normal, in mm, and the files that show it."""
+
+    position_mm: float
+    files: tuple[DicomFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOrder:
+    """The files of each slot in time, and by what they were ordered: nothing when no position is repeated."""
+
+    slots: tuple[Slot, ...]
+    by: tuple[str, ...]
+    tie_break: bool
+
+
+def slots_of(facts: Sequence[DicomFacts]) -> list[Slot]:
+    """Group files of one orientation by position along their common normal, ascending."""
+    normal = normal_of(facts[0])
+    placed = sorted(((dot(position_of(one), normal), index) for index, one in enumerate(facts)))
+    groups: list[list[tuple[float, int]]] = [[placed[0]]]
+    for before, here in pairwise(placed):
+        if here[0] - before[0] > SAME_PLANE_MM:
+            groups.append([])
+        groups[-1].append(here)
+    return [Slot(group[0][0], tuple(facts[index] for _, index in group)) for group in groups]
+
+
+def in_time(slots: Sequence[Slot]) -> TimeOrder | None:
+    """Order the files of every slot by time; None when nothing tells some of them apart.
+
+    One tag that tells all files of every slot apart is used alone. Without one, all the times there are together
+    order them, and the instance number breaks what ties are left.
+    """
+    if all(len(slot.files) == 1 for slot in slots):
+        return TimeOrder(tuple(slots), (), tie_break=False)
+    for name, key in TIMES:
+        if all(_tells_apart(slot.files, key) for slot in slots):
+            return TimeOrder(_sorted(slots, _alone(key)), (name,), tie_break=False)
+    known = [(name, key) for name, key in TIMES if all(key(one) is not None for slot in slots for one in slot.files)]
+    useful = [(name, key) for name, key in known if any(len({key(one) for one in slot.files}) > 1 for slot in slots)]
+
+    def together(facts: DicomFacts) -> tuple[float | None, ...]:
+        return (*(key(facts) for _, key in useful), facts.instance_number)
+
+    for slot in slots:
+        keys = [together(one) for one in slot.files]
+        if len(set(keys)) < len(keys) or any(key[-1] is None for key in keys):
+            return None
+    return TimeOrder(_sorted(slots, together), (*(name for name, _ in useful), TIE_BREAK), tie_break=True)
+
+
+def _tells_apart(files: Sequence[DicomFacts], key: Callable[[DicomFacts], float | None]) -> bool:
+    values = {key(one) for one in files}
+    return None not in values and len(values) == len(files)
+
+
+def _alone(key: Callable[[DicomFacts], float | None]) -> Callable[[DicomFacts], tuple[float | None, ...]]:
+    return lambda facts: (key(facts),)
+
+
+def _sorted(slots: Sequence[Slot], key: Callable[[DicomFacts], tuple[float | None, ...]]) -> tuple[Slot, ...]:
+    return tuple(Slot(slot.position_mm, tuple(sorted(slot.files, key=key))) for slot in slots)
+
+
+def uneven_counts(slots: Sequence[Slot]) -> tuple[int, list[Slot]]:
+    """Give how many files most positions have, and the positions that have another number of them."""
+    usual = Counter(len(slot.files) for slot in slots).most_common()
+    # Of equally common counts the larger one is the promise: half of the last repetition was lost.
+    count = max(number for number, times in usual if times == usual[0][1])
+    return count, [slot for slot in slots if len(slot.files) != count]
+
+
+def time_step_s(order: TimeOrder) -> float | None:
+    """Give the seconds between repetitions when the files say so, else None.
+
+    Times that were used for ordering count when their steps at the first position agree within 5 %, because
+    acquisition times are written to the second by some. Temporal positions and instance numbers are no times: there
+    the repetition time is the step for echo-planar images, where one excitation makes one plane of each volume.
+    """
+    files = order.slots[0].files
+    readers: dict[str, Callable[[DicomFacts], float]] = {
+        "trigger_time": lambda facts: (facts.trigger_time_ms or 0.0) / 1000,
+        "acquisition_time": lambda facts: facts.acquisition_s or 0.0,
+        "content_time": lambda facts: facts.content_s or 0.0,
+    }
+    if len(order.by) == 1 and order.by[0] in readers and order.by[0] != "content_time":
+        moments = [readers[order.by[0]](one) for one in files]
+        steps = [b - a for a, b in pairwise(moments)]
+        mean = sum(steps) / len(steps)
+        if all(abs(step - mean) <= 0.05 * mean for step in steps):
+            return round(mean, 6)
+        return None
+    first = files[0]
+    if "EP" in first.scanning_sequence and first.repetition_time_ms:
+        return first.repetition_time_ms / 1000
+    return None

@@ -1,0 +1,141 @@
+"""Makes candidates of files: groups them into series and parts, judges each, and names it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hbimg.errors import UnreadableFileError
+from hbimg.ingest.candidates import Candidate, CandidateFile, Outcome
+from hbimg.ingest.dicom.completeness import listed
+from hbimg.ingest.dicom.divide import Part, by_contrast, by_series, by_shape
+from hbimg.ingest.dicom.facts import DicomFacts
+from hbimg.ingest.dicom.header import read_header
+from hbimg.ingest.dicom.judge import Verdict, judge, why_not_placed
+from hbimg.ingest.dicom.kinds import why_no_plane
+from hbimg.ingest.dicom.names import names_of
+
+#: A series of several orientations or sizes, all of fewer planes than this, is a scout. Scouts have up to a dozen
+#: planes in each direction; a volume that is worth a name of its own has more.
+SCOUT_PLANES = 16
+
+
+def candidates(facts: Sequence[DicomFacts], *, accept_incomplete: bool = False) -> list[Candidate]:
+    """Group files into candidates for storing and judge each; the first file's header of each is read again.
+
+    Parameters
+    ----------
+    facts : sequence of DicomFacts
+        Of all files that were found, in any order; the result does not depend on it.
+    accept_incomplete : bool
+        Store volumes whose planes are missing, uneven or tilted, marked so, instead of refusing them.
+
+    Returns
+    -------
+    list of Candidate
+        Every file is in exactly one of them.
+    """
+    found: list[Candidate] = []
+    for series in by_series(facts):
+        judged = _judge_series(series, accept_incomplete=accept_incomplete)
+        found.extend(_candidate(part, verdict) for part, verdict in judged)
+    return found
+
+
+def _judge_series(series: Sequence[DicomFacts], *, accept_incomplete: bool) -> list[tuple[Part, Verdict]]:
+    kinds: dict[str, list[DicomFacts]] = defaultdict(list)
+    for one in series:
+        kinds[why_no_plane(one)].append(one)
+    planes = kinds.pop("", [])
+    judged = _judge_planes(planes, len(series), accept_incomplete=accept_incomplete) if planes else []
+    for number, (kind, members) in enumerate(sorted(kinds.items()), 1):
+        suffix = "" if len(kinds) == 1 and not planes else f"_aside-{number}"
+        judged.append((Part(tuple(members), suffix), Verdict(Outcome.SET_ASIDE, kind)))
+    return judged
+
+
+def _judge_planes(
+    planes: Sequence[DicomFacts], files_in_series: int, *, accept_incomplete: bool
+) -> list[tuple[Part, Verdict]]:
+    not_placed = why_not_placed(planes)
+    if not_placed is not None:
+        return [(Part(tuple(planes)), not_placed)]
+    shapes = by_shape(planes)
+    if len(shapes) == 1:
+        return _judge_shape(Part(tuple(planes)), files_in_series, accept_incomplete=accept_incomplete)
+    large = [shape for shape in shapes if len(shape) >= SCOUT_PLANES]
+    if not large:
+        words = f"a scout: {len(shapes)} orientations or sizes of at most {max(map(len, shapes))} planes each"
+        return [(Part(tuple(planes)), Verdict(Outcome.SET_ASIDE, words))]
+    stray = [one for shape in shapes if len(shape) < SCOUT_PLANES for one in shape]
+    names = listed([one.file_name for one in stray])
+    if stray and not accept_incomplete:
+        words = f"{len(stray)} of {len(planes)} files differ from the others in orientation or size: {names}"
+        return [(Part(tuple(planes)), Verdict(Outcome.REFUSE, words))]
+    judged = []
+    for number, shape in enumerate(large, 1):
+        part = Part(tuple(shape), f"_group-{number}" if len(large) > 1 else "")
+        judged.extend(_judge_shape(part, files_in_series, accept_incomplete=accept_incomplete))
+    if stray:
+        words = f"files that differ from the series' volume in orientation or size: {names}"
+        judged.append((Part(tuple(stray), "_stray"), Verdict(Outcome.SET_ASIDE, words)))
+    return judged
+
+
+def _judge_shape(part: Part, files_in_series: int, *, accept_incomplete: bool) -> list[tuple[Part, Verdict]]:
+    return [
+        (piece, judge(piece.facts, files_in_series, accept_incomplete=accept_incomplete)) for piece in by_contrast(part)
+    ]
+
+
+def _candidate(part: Part, verdict: Verdict) -> Candidate:
+    is_volume = verdict.outcome is Outcome.STORE
+    members = verdict.frames if is_volume else part.facts
+    header: Mapping[str, Any] = {}
+    remarks = verdict.remarks
+    try:
+        header, odd = read_header(members[0].path)
+        remarks += odd
+    except UnreadableFileError as error:
+        remarks += (f"the header is not kept as text: {error}",)
+    candidate = Candidate(
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        format="dicom",
+        files=tuple(_file(one, with_frames=is_volume) for one in members),
+        names=names_of(members[0], part.suffix),
+        geometry=verdict.geometry,
+        encoding=verdict.encoding,
+        header=header,
+        remarks=remarks,
+        missing=verdict.missing,
+        plane_map=verdict.plane_map,
+    )
+    return replace(candidate, reason=_with_series(candidate, part)) if verdict.reason else candidate
+
+
+def _with_series(candidate: Candidate, part: Part) -> str:
+    """Begin the reason with where the files lie, so that a line by itself says what it is about."""
+    first = part.facts[0].path
+    count = len(part.facts)
+    where = str(first) if count == 1 else f"{first.parent} ({count} files from {first.name})"
+    return f"{where}: {candidate.reason}"
+
+
+def _file(facts: DicomFacts, *, with_frames: bool) -> CandidateFile:
+    known = {
+        "sop_instance": facts.sop_instance or None,
+        "instance_number": facts.instance_number,
+        "position_mm": list(facts.position_mm) if facts.position_mm else None,
+        "temporal_position": facts.temporal_position,
+        "trigger_time_ms": facts.trigger_time_ms,
+        "acquisition_s": facts.acquisition_s,
+    }
+    return CandidateFile(
+        path=facts.path,
+        size_bytes=facts.size_bytes,
+        runs=(facts.run,) if with_frames and facts.run is not None else (),
+        facts={name: value for name, value in known.items() if value is not None},
+    )

@@ -1,0 +1,172 @@
+"""Which elements the reader looks at, and how their raw values become Python's: small, and never raising.
+
+A value that cannot be read counts as absent. What depends on it then says that it is missing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import date
+from enum import IntEnum
+from typing import Literal
+
+
+class Tag(IntEnum):
+    """The elements that decide on a file's place in a volume."""
+
+    MEDIA_CLASS = 0x00020002
+    TRANSFER_SYNTAX = 0x00020010
+    CHARACTER_SET = 0x00080005
+    IMAGE_TYPE = 0x00080008
+    SOP_CLASS = 0x00080016
+    SOP_INSTANCE = 0x00080018
+    STUDY_DATE = 0x00080020
+    ACQUISITION_DATE = 0x00080022
+    CONTENT_DATE = 0x00080023
+    ACQUISITION_DATETIME = 0x0008002A
+    STUDY_TIME = 0x00080030
+    ACQUISITION_TIME = 0x00080032
+    CONTENT_TIME = 0x00080033
+    MODALITY = 0x00080060
+    STUDY_DESCRIPTION = 0x00081030
+    SERIES_DESCRIPTION = 0x0008103E
+    PATIENT_ID = 0x00100020
+    SCANNING_SEQUENCE = 0x00180020
+    ACQUISITION_TYPE = 0x00180023
+    SLICE_THICKNESS = 0x00180050
+    REPETITION_TIME = 0x00180080
+    ECHO_TIME = 0x00180081
+    ECHO_NUMBERS = 0x00180086
+    SLICE_SPACING = 0x00180088
+    PROTOCOL_NAME = 0x00181030
+    TRIGGER_TIME = 0x00181060
+    GANTRY_TILT = 0x00181120
+    STUDY_UID = 0x0020000D
+    SERIES_UID = 0x0020000E
+    STUDY_ID = 0x00200010
+    SERIES_NUMBER = 0x00200011
+    ACQUISITION_NUMBER = 0x00200012
+    INSTANCE_NUMBER = 0x00200013
+    POSITION = 0x00200032
+    ORIENTATION = 0x00200037
+    TEMPORAL_POSITION = 0x00200100
+    TEMPORAL_POSITIONS = 0x00200105
+    IMAGES_IN_ACQUISITION = 0x00201002
+    SAMPLES = 0x00280002
+    PHOTOMETRIC = 0x00280004
+    PLANAR_CONFIGURATION = 0x00280006
+    FRAMES = 0x00280008
+    ROWS = 0x00280010
+    COLUMNS = 0x00280011
+    PIXEL_SPACING = 0x00280030
+    BITS_ALLOCATED = 0x00280100
+    BITS_STORED = 0x00280101
+    HIGH_BIT = 0x00280102
+    PIXEL_REPRESENTATION = 0x00280103
+    INTERCEPT = 0x00281052
+    SLOPE = 0x00281053
+
+
+WANTED = frozenset(int(tag) for tag in Tag)
+
+_DATE = re.compile(r"(\d{4})[.]?(\d{2})[.]?(\d{2})$")
+_TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})([.]\d*)?)?)?$")
+_DATETIME = re.compile(r"(\d{8})(\d{2}(?:\d{2}(?:\d{2}(?:[.]\d*)?)?)?)(?:[+-]\d{4})?$")
+_SECONDS_PER_DAY = 86400.0
+
+
+class Values:
+    """Raw values of one file's elements, read as what they are."""
+
+    def __init__(self, raw: Mapping[int, bytes], *, little: bool) -> None:
+        self._raw = raw
+        self._order: Literal["little", "big"] = "little" if little else "big"
+
+    def text(self, tag: Tag) -> str | None:
+        """Give a text without padding, in the file's character set; None when absent or blank."""
+        raw = self._raw.get(tag, b"").strip(b" \0")
+        if not raw:
+            return None
+        if raw.isascii():
+            return raw.decode("ascii")
+        return _in_character_set(raw, self._raw.get(Tag.CHARACTER_SET, b""))
+
+    def texts(self, tag: Tag) -> tuple[str, ...]:
+        """Give the parts of a text with several values."""
+        text = self.text(tag)
+        return tuple(part.strip() for part in text.split("\\")) if text else ()
+
+    def floats(self, tag: Tag, count: int) -> tuple[float, ...] | None:
+        """Give `count` finite decimals; None when there are not as many or one is no number."""
+        parts = self.texts(tag)
+        if len(parts) != count:
+            return None
+        try:
+            numbers = tuple(float(part) for part in parts)
+        except ValueError:
+            return None
+        return numbers if all(math.isfinite(number) for number in numbers) else None
+
+    def number(self, tag: Tag) -> float | None:
+        """Give the first decimal of a text."""
+        parts = self.texts(tag)[:1]
+        try:
+            number = float(parts[0]) if parts else math.nan
+        except ValueError:
+            return None
+        return number if math.isfinite(number) else None
+
+    def integer(self, tag: Tag) -> int | None:
+        """Give the whole number of a text."""
+        number = self.number(tag)
+        return int(number) if number is not None and number == int(number) else None
+
+    def unsigned(self, tag: Tag) -> int | None:
+        """Give a binary unsigned number of one to four bytes."""
+        raw = self._raw.get(tag, b"")
+        if not 1 <= len(raw) <= 4:
+            return None
+        return int.from_bytes(raw, self._order)
+
+
+def _in_character_set(raw: bytes, character_set: bytes) -> str:
+    """Decode a text that is not plain ASCII; what cannot be decoded is replaced."""
+    from pydicom.charset import convert_encodings, decode_bytes
+
+    names = [name.strip() for name in character_set.decode("ascii", "replace").strip(" \0").split("\\")]
+    try:
+        return decode_bytes(raw, convert_encodings(names), {0x5C}).strip()
+    except (LookupError, ValueError):
+        return raw.decode("latin-1").strip()
+
+
+def seconds_of_time(text: str | None) -> float | None:
+    """Give the seconds since midnight of a DICOM time (``HHMMSS.FFFFFF``, later parts may be absent)."""
+    match = _TIME.match(text or "")
+    if match is None:
+        return None
+    hours, minutes, seconds, fraction = match.groups()
+    fine = float(fraction) if fraction and fraction != "." else 0.0
+    return int(hours) * 3600.0 + int(minutes or 0) * 60.0 + int(seconds or 0) + fine
+
+
+def moment_s(day: str | None, time: str | None) -> float | None:
+    """Give a DICOM date and time in seconds from a fixed day; without a date, seconds of an unnamed day."""
+    seconds = seconds_of_time(time)
+    if seconds is None:
+        return None
+    match = _DATE.match(day or "")
+    if match is None:
+        return seconds
+    try:
+        return date(*(int(part) for part in match.groups())).toordinal() * _SECONDS_PER_DAY + seconds
+    except ValueError:
+        return seconds
+
+
+def moment_of_datetime_s(text: str | None) -> float | None:
+    """Give a DICOM date-time in seconds from a fixed day; None when it has no time of day."""
+    match = _DATETIME.match(text or "")
+    return moment_s(match.group(1), match.group(2)) if match else None
