@@ -20,7 +20,7 @@ from hbimg.ingest.dicom.elements import (
     looks_big_endian,
     looks_implicit,
 )
-from hbimg.ingest.dicom.pixels import locate_pixels
+from hbimg.ingest.dicom.pixels import check_no_pixels_due, locate_pixels
 from hbimg.ingest.dicom.recognise import is_dicom
 from hbimg.ingest.dicom.tags import WANTED, Tag, Values, moment_of_datetime_s, moment_s
 from hbimg.volumes.content import FrameRun
@@ -214,6 +214,8 @@ def _facts(path: Path, size: int, walk: Walk, syntax: _Syntax, file: FileIO | No
         raise UnreadableFileError(f"{path} is a broken DICOM file: it has no SOP class, no series and no pixels")
     run = locate_pixels(path, walk.pixels, values, syntax.uid, file, size) if file is not None else None
     pixels = walk.pixels
+    if pixels is None:
+        check_no_pixels_due(path, values, sop_class, size)
     return DicomFacts(
         path=path,
         size_bytes=size,

@@ -22,6 +22,6 @@ def names_of(facts: DicomFacts, suffix: str = "") -> Names:
     return Names(
         project=None,
         subject=facts.patient_id or None,
-        session=facts.study_date or facts.study_id or None,
+        session=facts.study_date.replace(".", "") or facts.study_id or None,
         scan=scan + suffix,
     )

@@ -18,7 +18,7 @@ from hbimg.ingest.dicom.kinds import why_no_plane
 from hbimg.ingest.dicom.names import names_of
 
 #: A series of several orientations or sizes, all of fewer planes than this, is a scout. Scouts have up to a dozen
-#: planes in each direction; a volume that is worth a name of its own has more.
+#: planes in each direction, rotating projections one; a volume that is worth a name of its own has more.
 SCOUT_PLANES = 16
 
 
@@ -67,7 +67,9 @@ def _judge_planes(
         return _judge_shape(Part(tuple(planes)), files_in_series, accept_incomplete=accept_incomplete)
     large = [shape for shape in shapes if len(shape) >= SCOUT_PLANES]
     if not large:
-        words = f"a scout: {len(shapes)} orientations or sizes of at most {max(map(len, shapes))} planes each"
+        most = max(map(len, shapes))
+        planes_each = f"at most {most} {'plane' if most == 1 else 'planes'} each"
+        words = f"a scout or projections: {len(shapes)} orientations or sizes of {planes_each}"
         return [(Part(tuple(planes)), Verdict(Outcome.SET_ASIDE, words))]
     stray = [one for shape in shapes if len(shape) < SCOUT_PLANES for one in shape]
     names = listed([one.file_name for one in stray])
