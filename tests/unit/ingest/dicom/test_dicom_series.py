@@ -7,8 +7,9 @@ import random
 import numpy as np
 import pytest
 
+from hbimg.errors import UnreadableFileError
 from hbimg.ingest.candidates import Outcome
-from hbimg.ingest.dicom import candidates, read_facts
+from hbimg.ingest.dicom import candidates, examine, read_facts
 from hbimg.testing.dicom_series import AXIAL, CORONAL, SAGITTAL, SyntheticSeries, write_series
 
 
@@ -407,3 +408,29 @@ def test_every_file_is_in_exactly_one_candidate(tmp_path):
     paths = write_scout(tmp_path / "s", 3) + write_series(tmp_path / "a") + write_series(tmp_path / "b")[:5]
     found = judged(paths)
     assert sorted(file.path for one in found for file in one.files) == sorted(paths)
+
+
+@pytest.mark.parametrize("keep", [300, -100], ids=["header cut before the series", "pixels cut"])
+def test_a_series_whose_last_file_was_cut_does_not_look_whole(tmp_path, keep):
+    """Its other planes are even and complete, so nothing but the broken file itself tells."""
+    paths = write_series(tmp_path)
+    paths[-1].write_bytes(paths[-1].read_bytes()[:keep])
+    if keep == 300:
+        with pytest.raises(UnreadableFileError, match=r"01-0008\.dcm is cut short inside its header"):
+            examine(paths[-1])
+        return
+    (found,) = candidates([examine(path) for path in paths])
+    assert found.outcome is Outcome.REFUSE
+    assert "01-0008.dcm is cut short: its pixel data reach to byte" in found.reason
+    whole, broken = candidates([examine(path) for path in paths], accept_incomplete=True)
+    assert (whole.outcome, whole.geometry.shape) == (Outcome.STORE, (10, 12, 7))
+    assert (broken.outcome, [file.path for file in broken.files]) == (Outcome.SET_ASIDE, paths[-1:])
+
+
+def test_a_header_cut_behind_the_series_refuses_it_too(tmp_path):
+    paths = write_series(tmp_path)
+    data = paths[-1].read_bytes()
+    paths[-1].write_bytes(data[: data.index(b"\x28\x00\x10\x00") + 3])
+    (found,) = candidates([examine(path) for path in paths])
+    assert found.outcome is Outcome.REFUSE
+    assert "01-0008.dcm is cut short inside its header" in found.reason
