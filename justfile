@@ -2,33 +2,45 @@
 # `just` comes with the dev extra: pip install -e '.[dev]' brings it as a wheel (rust-just).
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
-python := if path_exists(".venv/bin/python") == "true" { ".venv/bin/python" } else { "python3" }
+bin := if path_exists(".venv/bin/python") == "true" { justfile_directory() + "/.venv/bin/" } else { "" }
 
 # list the recipes
 default:
     @just --list
 
-# what a change must pass: style, types, quick tests
-check: lint types test
+# what a change must pass: style, types, quick tests, help in the docs
+check: lint types test docs-check
 
 # style and common faults
 lint:
-    {{python}} -m ruff check .
-    {{python}} -m ruff format --check .
+    {{bin}}ruff check .
+    {{bin}}ruff format --check .
 
 # mypy --strict on the package
 types:
-    {{python}} -m mypy
+    {{bin}}mypy
 
 # the quick tests: unit, contract, properties, and the reference tests where the data is present
 test *args:
-    {{python}} -m pytest -n auto {{args}}
+    {{bin}}pytest -n auto {{args}}
 
-# the slow tests too
-test-all *args:
-    {{python}} -m pytest -n auto -m "not cluster" {{args}}
+# the slow tests
+test-slow *args:
+    {{bin}}pytest -n auto -m "slow and not cluster" {{args}}
+
+# ingest, compress, convert and export real images that pydicom and nibabel ship, into the folder demo/
+demo:
+    PATH="{{bin}}:$PATH" examples/demo.sh demo
 
 # rewrite code in the project's style
 format:
-    {{python}} -m ruff check --fix .
-    {{python}} -m ruff format .
+    {{bin}}ruff check --fix .
+    {{bin}}ruff format .
+
+# write the commands' help into the docs
+docs:
+    {{bin}}python docs/make_help.py
+
+# whether the help in the docs is that of the code
+docs-check:
+    {{bin}}python docs/make_help.py --check

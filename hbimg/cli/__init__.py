@@ -17,8 +17,16 @@ from hbimg.errors import HbimgError
 
 #: Command name to the module under `hbimg.cli` that defines it; the object has the command's name (`-` becomes `_`).
 COMMANDS: dict[str, str] = {
-    "model": "model",
-    "advise": "advise",
+    "ingest": "ingest",
+    "ls": "ls",
+    "show": "show",
+    "export": "export",
+    "verify": "verify",
+    "rm": "rm",
+    "tables": "tables",
+    "run": "run",
+    "runs": "runs",
+    "report": "report",
 }
 
 

@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CandidateFile:
-    """A file of a candidate; `runs`, `packing` and `facts` mean what they mean in `hbimg.volumes.content.SourceFile`."""
+    """A file of a candidate; its fields mean what they mean in `hbimg.volumes.content.SourceFile`."""
 
     path: Path
     size_bytes: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 from hbimg.rowkeys.labels import check_label, label_of, text_of
 from hbimg.rowkeys.ranges import KeyRange
 from hbimg.rowkeys.scheme import (
+    MAX_ROW_BYTES,
     RowKey,
     RowKeyScheme,
     RowKind,
@@ -20,6 +21,7 @@ from hbimg.rowkeys.scheme import (
 )
 
 __all__ = [
+    "MAX_ROW_BYTES",
     "KeyRange",
     "RowKey",
     "RowKeyScheme",

@@ -86,11 +86,15 @@ def check_label(label: str) -> str:
 
 
 def _is_canonical(label: str) -> bool:
-    """Whether a label is the one that `label_of` gives: two spellings of one text would be two keys."""
-    if "=" not in label and label not in _RESERVED - {NONE_LABEL}:
-        return True
-    if "~" in label:
-        return True  # the text is not known here; the record of the volume holds it
+    """Whether a label is one that `label_of` gives: two spellings of one text would be two keys."""
+    start, hashed, _ = label.partition("~")
+    if hashed:
+        # The text is not known here, the record of the volume holds it. But the cut lies as near to the limit as an
+        # escape lets it, and what needs no escape has none.
+        needless = any(_PLAIN.match(chr(int(pair, 16))) for pair in re.findall("=(..)", start))
+        return len(label) > MAX_LABEL_BYTES - len("=HH") and not needless
+    if "=" not in label:
+        return label not in _RESERVED - {NONE_LABEL}
     try:
         return label_of(_unescape(label)) == label
     except UnicodeDecodeError:

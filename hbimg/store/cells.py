@@ -11,10 +11,12 @@ from collections.abc import Iterator
 
 import xxhash
 
-from hbimg.errors import CorruptCellError
+from hbimg.errors import CellTooLargeError, CorruptCellError
 from hbimg.store.contract import CHUNK_BYTES, Buffer
 
 SEAL_BYTES = 8
+#: What four digits count: more would not sort by number.
+MAX_CHUNKS = 10_000
 
 
 def _digest(row: bytes, column: bytes, payload: Buffer) -> bytes:
@@ -54,7 +56,15 @@ def chunk_columns(family: str, payload: Buffer, first: int = 0) -> Iterator[tupl
     """Cut a payload into chunks of at most `CHUNK_BYTES`, named ``family:0000``, ``family:0001``, ...
 
     An empty payload gives one empty chunk, so that it is told from an absent one.
+
+    Raises
+    ------
+    CellTooLargeError
+        If the row would have more than `MAX_CHUNKS` of them.
     """
-    view = memoryview(payload).cast("B") if len(payload) else memoryview(b"")
+    view = memoryview(payload)
+    view = view.cast("B") if view.nbytes else memoryview(b"")
+    if first + -(-len(view) // CHUNK_BYTES) > MAX_CHUNKS:
+        raise CellTooLargeError(f"{len(view):,} bytes are too many for one row: it takes {MAX_CHUNKS:,} chunks")
     for number, start in enumerate(range(0, max(len(view), 1), CHUNK_BYTES), start=first):
         yield f"{family}:{number:04d}".encode(), view[start : start + CHUNK_BYTES]

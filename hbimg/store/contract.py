@@ -4,7 +4,8 @@ A table is a sorted map from row key to cells; a cell is named by a column ``fam
 implementation (`hbimg.testing.store_contract` proves it on each):
 
 - One row's puts happen at once or not at all; across rows nothing is atomic, whatever the batch.
-- When `put_many` or `check_and_put` returns, the data survives the end of the process and of the machine.
+- When `put_many` returns, the data survives the end of the process; when a `check_and_put` that wrote returns, then
+  its data and all that was written before survive the end of the machine too, so it is what makes a volume complete.
 - A scan gives rows in byte order. It is no snapshot: rows written or deleted meanwhile may or may not be seen, but a
   row that stood unchanged through the whole scan is seen exactly once.
 - A cell that a scan gives is a buffer that is valid until the scan goes on or ends: `bytes(cell)` keeps it.
@@ -13,14 +14,16 @@ implementation (`hbimg.testing.store_contract` proves it on each):
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from hbimg.errors import ConfigError, StoreError
-from hbimg.rowkeys import KeyRange
+from hbimg.errors import CellTooLargeError, ConfigError, StoreError
+from hbimg.rowkeys import MAX_ROW_BYTES, KeyRange
 
 #: What a cell's value may be where it is handed over: anything with the buffer protocol, without a copy.
 Buffer = bytes | bytearray | memoryview
@@ -30,7 +33,8 @@ Cells = Mapping[bytes, Buffer]
 CHUNK_BYTES = 1 << 20
 #: Longest qualifier, so that row, separator and qualifier fit LMDB's 511 bytes.
 MAX_QUALIFIER_BYTES = 64
-MAX_ROW_BYTES = 400
+#: LMDB's limit on databases; HBase advises far fewer.
+MAX_FAMILIES = 16
 #: Largest cell that a table takes: HBase's hbase.server.keyvalue.maxsize less the key.
 MAX_CELL_BYTES = 10_000_000
 
@@ -43,6 +47,10 @@ class Family:
     compression: str = "none"
     data_block_encoding: str = "none"
     about: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[A-Za-z0-9_]{1,32}", self.name):
+            raise ConfigError(f"{self.name!r} is no family name: 1 to 32 of the characters A-Z a-z 0-9 _")
 
 
 #: The families of every table of hbimg.
@@ -72,6 +80,12 @@ class TableSettings:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        names = {family.name for family in self.families}
+        if not 0 < len(self.families) <= MAX_FAMILIES or len(names) != len(self.families):
+            raise ConfigError(f"a table has 1 to {MAX_FAMILIES} families of different names")
+        for point in self.split_points:
+            if len(point) > MAX_ROW_BYTES or b"\0" in point:
+                raise ConfigError(f"split point {point!r}: at most {MAX_ROW_BYTES} bytes without NUL are allowed")
         if list(self.split_points) != sorted(set(self.split_points)) or b"" in self.split_points:
             raise ConfigError("split points must be sorted, different and not empty")
 
@@ -98,7 +112,7 @@ class Put:
     @property
     def size_bytes(self) -> int:
         """Bytes of the row key, once, and of all cells."""
-        return len(self.row) + sum(len(column) + len(cell) for column, cell in self.cells.items())
+        return len(self.row) + sum(len(column) + memoryview(cell).nbytes for column, cell in self.cells.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +135,40 @@ class Table(ABC):
 
     @abstractmethod
     def get(self, row: bytes) -> dict[bytes, bytes]:
-        """Give the cells of one row, copied; empty if there is no such row."""
+        """Give the cells of one row, copied and sorted by column; empty if there is no such row."""
 
     @abstractmethod
     def scan(self, key_range: KeyRange, families: Collection[str] | None = None) -> Iterator[Row]:
         """Give the rows of a range in order, with the cells of the chosen families only.
 
-        Rows that have no cell in a chosen family do not appear, and their other families are not read. A cell's
-        buffer is valid until the iterator goes on.
+        Rows that have no cell in a chosen family do not appear, and their other families are not read; None chooses
+        all families. A cell's buffer is valid until the iterator goes on.
+
+        Raises
+        ------
+        StoreError
+            At once, if the table has no such family.
         """
 
     @abstractmethod
     def put_many(self, puts: Iterable[Put]) -> None:
-        """Write rows, each at once. If it raises, any of them may have been written."""
+        """Write rows, each at once; where a row or a cell comes twice, the later stands.
+
+        Raises
+        ------
+        StoreError
+            Any of the rows may have been written: it is safe to write all of them again.
+        """
 
     @abstractmethod
     def check_and_put(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells) -> bool:
-        """Write cells of a row if `column` has the value `expected` there (None: is absent), and tell whether."""
+        """Write cells of a row if `column` has the value `expected` there (None: is absent), and tell whether.
+
+        Raises
+        ------
+        StoreError
+            If `expected`, or the new value of `column`, is empty: HBase takes an empty value for an absent one.
+        """
 
     @abstractmethod
     def delete_many(self, rows: Iterable[bytes]) -> None:
@@ -168,16 +199,12 @@ class Table(ABC):
     def delete_range(self, key_range: KeyRange) -> int:
         """Delete all rows of a range and tell how many there were."""
         deleted = 0
-        while True:
-            rows = []
-            for row in self.scan(key_range):
-                rows.append(row.key)
-                if len(rows) == 1000:
-                    break
-            if not rows:
-                return deleted
+        while rows := [row.key for row in islice(self.scan(key_range), 1000)]:
             self.delete_many(rows)
             deleted += len(rows)
+            # Not from the start again: HBase would walk over all the tombstones so far.
+            key_range = KeyRange(rows[-1] + b"\0", key_range.stop)
+        return deleted
 
 
 class Store(ABC):
@@ -250,18 +277,45 @@ def check_put(row: bytes, cells: Cells, families: Collection[str]) -> None:
     ------
     StoreError
         If the row key or a column is too long, malformed or of an unknown family, or there is no cell at all.
+    CellTooLargeError
+        If a value has more than `MAX_CELL_BYTES`.
     """
     check_row(row)
     if not cells:
         raise StoreError(f"row {row!r}: a put without cells would leave no trace")
-    for column in cells:
+    for column, cell in cells.items():
         split_column(column, families)
+        size_bytes = memoryview(cell).nbytes
+        if size_bytes > MAX_CELL_BYTES:
+            raise CellTooLargeError(
+                f"cell {column!r} has {size_bytes:,} bytes: a cell takes at most {MAX_CELL_BYTES:,}; cut it into chunks"
+            )
 
 
-def check_row(row: bytes) -> None:
-    """Refuse a row key that is empty, too long or holds a NUL byte."""
+def check_guard(row: bytes, column: bytes, expected: bytes | None, cells: Cells, families: Collection[str]) -> None:
+    """Refuse a check-and-put that one of the stores could not do; StoreError as `check_put` and `Table` say."""
+    check_put(row, cells, families)
+    split_column(column, families)
+    if expected == b"" or (column in cells and not memoryview(cells[column]).nbytes):
+        raise StoreError(f"column {column!r}: an empty value cannot be checked, since HBase takes it for an absent one")
+
+
+def check_row(row: bytes) -> bytes:
+    """Give a row key back; StoreError if it is empty, too long or holds a NUL byte."""
     if not 0 < len(row) <= MAX_ROW_BYTES or b"\0" in row:
         raise StoreError(f"row key {row!r}: 1 to {MAX_ROW_BYTES} bytes without NUL are allowed")
+    return row
+
+
+def check_families(chosen: Collection[str] | None, families: Collection[str]) -> list[str]:
+    """Give the chosen families, sorted and once each (None: all); StoreError if the table has not all of them."""
+    if isinstance(chosen, str):
+        raise TypeError(f"families must be a collection of names, not the text {chosen!r}")
+    names = sorted(families if chosen is None else set(chosen))
+    unknown = [name for name in names if name not in families]
+    if unknown:
+        raise StoreError(f"the table has no family {unknown[0]!r}, it has {', '.join(sorted(families))}")
+    return names
 
 
 def split_column(column: bytes, families: Collection[str]) -> tuple[str, bytes]:
@@ -270,8 +324,8 @@ def split_column(column: bytes, families: Collection[str]) -> tuple[str, bytes]:
     name = family.decode("ascii", "replace")
     if not colon or name not in families:
         raise StoreError(f"column {column!r}: the table has the families {', '.join(sorted(families))}")
-    if len(qualifier) > MAX_QUALIFIER_BYTES or b"\0" in qualifier:
-        raise StoreError(f"column {column!r}: a qualifier has at most {MAX_QUALIFIER_BYTES} bytes and no NUL")
+    if not 0 < len(qualifier) <= MAX_QUALIFIER_BYTES or b"\0" in qualifier:
+        raise StoreError(f"column {column!r}: a qualifier has 1 to {MAX_QUALIFIER_BYTES} bytes and no NUL")
     return name, qualifier
 
 

@@ -7,15 +7,17 @@ would silently destroy it; labs' home folders are there, so hbimg looks and refu
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from hbimg.errors import NetworkFileSystemError
 
 _NETWORK = re.compile(
     r"(nfs\d?|cifs|smb\d?|smbfs|lustre|gpfs|mmfs|beegfs|fhgfs|ceph|glusterfs|afs|auristorfs|9p|ncpfs|orangefs|pvfs2"
-    r"|panfs|wekafs|virtiofs|davfs2?"
+    r"|panfs|wekafs|virtiofs|davfs2?|vboxsf|coda"
     r"|fuse\.(sshfs|glusterfs|ceph-fuse|ceph|s3fs|gcsfuse|rclone|juicefs|mfs|moosefs|lizardfs|nfs.*|smb.*|goofys"
-    r"|beegfs|davfs2?|hdfs|fuse_dfs))\Z"
+    r"|beegfs|davfs2?|hdfs|fuse_dfs|curlftpfs|gvfsd-fuse|blobfuse2?|vmhgfs-fuse|grpcfuse|seaweedfs|weed|lustre|s3backer"
+    r"|mount-s3|mountpoint-s3))\Z"
 )
 _MOUNTINFO = Path("/proc/self/mountinfo")
 
@@ -26,11 +28,13 @@ def file_system_type(path: Path, mountinfo: str | None = None) -> str:
     `mountinfo` is the text of ``/proc/self/mountinfo``; by default it is read. Where there is none (not Linux), the
     answer is ``unknown``.
     """
+    target = str(path.resolve())
+    with suppress(OSError):  # looking inside makes an automounter mount what belongs here, before the mounts are read
+        (path / "data.mdb").lstat()
     if mountinfo is None:
         if not _MOUNTINFO.exists():
             return "unknown"
         mountinfo = _MOUNTINFO.read_text(errors="surrogateescape")
-    target = str(path.resolve())
     best, kind = "", "unknown"
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")

@@ -1,4 +1,4 @@
-"""The embedded store: one LMDB environment per table, on a local disk. The only file that imports lmdb.
+"""The embedded store: one LMDB environment per table, on a local disk. Only it and `environments` import lmdb.
 
 A folder holds one subfolder per table; in a table's environment each column family is a database of its own, as
 HBase keeps each in files of its own, so that a listing never touches pixels. Keys are ``row NUL qualifier``. Many
@@ -7,6 +7,7 @@ processes may read while one writes; a second writer waits for `wait_s` seconds,
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,11 +16,14 @@ from contextlib import contextmanager
 from heapq import merge
 from itertools import groupby
 from pathlib import Path
+from threading import get_ident
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import lmdb
 
 from hbimg.errors import (
+    HbimgError,
     StoreBusyError,
     StoreError,
     StoreFullError,
@@ -28,7 +32,7 @@ from hbimg.errors import (
     TableFormatError,
     TableNotFoundError,
 )
-from hbimg.rowkeys import KeyRange
+from hbimg.rowkeys import MAX_ROW_BYTES, KeyRange
 from hbimg.store.contract import (
     Buffer,
     Cells,
@@ -38,6 +42,8 @@ from hbimg.store.contract import (
     Store,
     Table,
     TableSettings,
+    check_families,
+    check_guard,
     check_put,
     check_row,
     check_table_name,
@@ -45,12 +51,14 @@ from hbimg.store.contract import (
     settings_to_json,
     split_column,
 )
-from hbimg.store.environments import Environment, table_in_use
+from hbimg.store.environments import DATA, Environment, remove_environment
 from hbimg.store.filesystem import refuse_network_file_system
 from hbimg.store.locks import writing
-from hbimg.store.memory import check_cell_sizes, local_regions
+from hbimg.store.memory import local_regions
 
 FORMAT = 1
+#: How long a writer waits for another one unless told otherwise, in seconds.
+WAIT_S = 60.0
 _SETTINGS = b"!settings"
 _NUL = b"\0"
 
@@ -67,7 +75,7 @@ class LocalTable(Table):
         super().__init__(name, self._read_settings())
         self._families = {family.name for family in self.settings.families}
         with _translated(environment.path):
-            environment.open_databases(self._families)
+            environment.open_databases(self._families, wait_s)
 
     @property
     def path(self) -> Path:
@@ -75,24 +83,27 @@ class LocalTable(Table):
         return self._environment.path
 
     def _read_settings(self) -> TableSettings:
-        with _translated(self.path), self._environment.lmdb.begin() as txn:
+        with _translated(self.path), self._environment.reading(self._wait_s) as txn:
             text = txn.get(_SETTINGS)
         if text is None:
-            raise TableFormatError(f"{self.path} is an LMDB environment, but no table of hbimg's")
-        return settings_from_json(json.loads(text))
+            raise TableFormatError(f"{self.path} is an LMDB environment, but no table of hbimg's: use another name")
+        try:
+            return settings_from_json(json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise TableFormatError(f"{self.path} has damaged settings: restore the table from a copy") from error
 
     def get(self, row: bytes) -> dict[bytes, bytes]:
-        cells: dict[bytes, bytes] = {}
-        with _translated(self.path), self._environment.lmdb.begin() as txn:
-            for family in sorted(self._families):
-                for key, value in self._cells(txn, family, KeyRange(row, row + _NUL)):
-                    cells[key[1]] = bytes(value)
-        return cells
+        one = KeyRange(row, row + _NUL)
+        with _translated(self.path), self._environment.reading(self._wait_s) as txn:
+            found = [cell for family in self._families for cell in self._cells(txn, family, one)]
+        return {column: bytes(value) for (_, column), value in sorted(found)}
 
     def scan(self, key_range: KeyRange, families: Collection[str] | None = None) -> Iterator[Row]:
-        chosen = sorted(self._families if families is None else families)
-        with _translated(self.path), self._environment.lmdb.begin(buffers=True) as txn:
-            streams = [self._cells(txn, family, key_range) for family in chosen]
+        return self._scan(key_range, check_families(families, self._families))
+
+    def _scan(self, key_range: KeyRange, families: Collection[str]) -> Iterator[Row]:
+        with _translated(self.path), self._environment.reading(self._wait_s, buffers=True) as txn:
+            streams = [self._cells(txn, family, key_range) for family in families]
             cells = streams[0] if len(streams) == 1 else merge(*streams, key=lambda cell: cell[0])
             for row, group in groupby(cells, key=lambda cell: cell[0][0]):
                 yield Row(row, {column: value for (_, column), value in group})
@@ -103,7 +114,8 @@ class LocalTable(Table):
         """Give ((row, column), value) of one family in order."""
         prefix = f"{family}:".encode()
         cursor = txn.cursor(db=self._environment.database(family))
-        if key_range.is_empty or not (cursor.set_range(key_range.start) if key_range.start else cursor.first()):
+        first = _first_key(key_range.start)
+        if key_range.is_empty or not (cursor.set_range(first) if first else cursor.first()):
             return
         for key, value in cursor:
             row, _, qualifier = bytes(key).partition(_NUL)
@@ -115,7 +127,6 @@ class LocalTable(Table):
         puts = list(puts)
         for put in puts:
             check_put(put.row, put.cells, self._families)
-            check_cell_sizes(put.cells)
         with self._writing() as txn:
             for put in puts:
                 self._put(txn, put.row, put.cells)
@@ -126,8 +137,7 @@ class LocalTable(Table):
             txn.put(row + _NUL + qualifier, value, db=self._environment.database(family))
 
     def check_and_put(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells) -> bool:
-        check_put(row, cells, self._families)
-        check_cell_sizes(cells)
+        check_guard(row, column, expected, cells, self._families)
         family, qualifier = split_column(column, self._families)
         with self._writing() as txn:
             if txn.get(row + _NUL + qualifier, db=self._environment.database(family)) != expected:
@@ -140,9 +150,9 @@ class LocalTable(Table):
         return True
 
     def delete_many(self, rows: Iterable[bytes]) -> None:
+        rows = [check_row(row) for row in rows]  # before the lock is taken: the caller may be reading them from here
         with self._writing() as txn:
             for row in rows:
-                check_row(row)
                 for family in self._families:
                     cursor = txn.cursor(db=self._environment.database(family))
                     prefix = row + _NUL
@@ -151,27 +161,45 @@ class LocalTable(Table):
                         found = cursor.delete()
 
     def delete_cells(self, row: bytes, columns: Collection[bytes]) -> None:
+        check_row(row)
+        cells = [split_column(column, self._families) for column in columns]
         with self._writing() as txn:
-            for column in columns:
-                family, qualifier = split_column(column, self._families)
+            for family, qualifier in cells:
                 txn.delete(row + _NUL + qualifier, db=self._environment.database(family))
 
     def regions(self) -> list[Region]:
         return local_regions(self.settings)
 
     def purge(self) -> None:
-        """Copy what is left into a new file and put it in the old one's place; needs the table for itself."""
-        with writing(self.path, self._wait_s), _translated(self.path):
+        """Copy what is left into a new file and put it in the old one's place.
+
+        It needs the table for itself, and for a while the room for that copy.
+        """
+        self._refuse_read_only()
+        with _translated(self.path), writing(self.path, self._wait_s):
             self._environment.compact(self._wait_s)
 
     @contextmanager
     def _writing(self) -> Iterator[lmdb.Transaction]:
+        self._refuse_read_only()
+        with _translated(self.path), self._environment.writing(self._wait_s) as txn:
+            yield txn
+
+    def _refuse_read_only(self) -> None:
         if self._environment.read_only:
             raise StorePermissionError(
                 f"{self.path} cannot be written by this user: ask its owner, or use another store"
             )
-        with writing(self.path, self._wait_s), _translated(self.path), self._environment.lmdb.begin(write=True) as txn:
-            yield txn
+
+
+def _first_key(start: bytes) -> bytes:
+    """Give the LMDB key from which on all rows lie at or after `start`, and none before it.
+
+    Rows have no NUL, which ends them in LMDB's keys. So after a row ``r`` that a start ``r NUL ...`` leaves out, the
+    next possible one is ``r 01``.
+    """
+    row, nul, _ = start.partition(_NUL)
+    return row[: MAX_ROW_BYTES + 1] + (b"\x01" if nul else b"")
 
 
 class LocalStore(Store):
@@ -194,9 +222,9 @@ class LocalStore(Store):
         If the folder cannot be made or read.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = 60.0, map_bytes: int | None = None) -> None:
+    def __init__(self, path: Path, *, wait_s: float = WAIT_S, map_bytes: int | None = None) -> None:
         self.path = path.expanduser().absolute()
-        super().__init__(f"local://{self.path}")
+        super().__init__(_url(self.path, wait_s, map_bytes))
         self._wait_s = wait_s
         self._map_bytes = map_bytes
         self._open: dict[str, tuple[Environment, LocalTable]] = {}
@@ -216,7 +244,7 @@ class LocalStore(Store):
         try:
             found = json.loads(marker.read_text())["format"]
         except (ValueError, KeyError, TypeError) as error:
-            raise TableFormatError(f"{marker} is damaged: it should read {{'format': {FORMAT}}}") from error
+            raise TableFormatError(f'{marker} is damaged: it should read {{"format": {FORMAT}}}') from error
         if found != FORMAT:
             raise TableFormatError(
                 f"{self.path} has store format {found}; this hbimg reads format {FORMAT}: update hbimg"
@@ -224,56 +252,61 @@ class LocalStore(Store):
 
     def tables(self) -> list[str]:
         with _translated(self.path):
-            return sorted(p.parent.name for p in self.path.glob("*/data.mdb") if not p.parent.name.startswith("."))
+            return sorted(p.parent.name for p in self.path.glob(f"*/{DATA}") if not p.parent.name.startswith("."))
 
     def create_table(self, name: str, settings: TableSettings) -> Table:
         folder = self.path / check_table_name(name)
         if folder.exists():
             raise TableExistsError(f"table {name!r} exists in {self.url}")
         # Built beside and renamed, so that nobody ever opens half a table.
-        draft = self.path / f".{name}.{os.getpid()}.new"
-        shutil.rmtree(draft, ignore_errors=True)
+        draft = self.path / f".{name}.{os.getpid()}.{get_ident()}.new"
         with _translated(self.path):
-            draft.mkdir()
-            environment = Environment.open(draft, self._map_bytes)
-            with environment.lmdb.begin(write=True) as txn:
-                txn.put(_SETTINGS, json.dumps(settings_to_json(settings)).encode())
-            environment.open_databases([family.name for family in settings.families])
-            environment.close()
             try:
-                draft.rename(folder)
-            except OSError as error:
+                draft.mkdir()
+                self._fill(draft, settings)
+                _rename_new(draft, folder, name, self.url)
+            finally:
                 shutil.rmtree(draft, ignore_errors=True)
-                raise TableExistsError(f"table {name!r} exists in {self.url}") from error
         return self.table(name)
+
+    def _fill(self, draft: Path, settings: TableSettings) -> None:
+        environment = Environment.open(draft, self._map_bytes, self._wait_s)
+        try:
+            with environment.writing(self._wait_s) as txn:
+                txn.put(_SETTINGS, json.dumps(settings_to_json(settings)).encode())
+            environment.open_databases([family.name for family in settings.families], self._wait_s)
+        finally:
+            environment.close()
 
     def table(self, name: str) -> Table:
         folder = self.path / check_table_name(name)
-        if name not in self._open:
-            if not (folder / "data.mdb").exists():
-                known = ", ".join(self.tables()) or "none yet"
-                raise TableNotFoundError(f"there is no table {name!r} in {self.url}; tables: {known}")
+        if name in self._open:
+            return self._open[name][1]
+        refuse_network_file_system(folder)  # a table's folder may be a link or a mount of its own
+        try:
             with _translated(folder):
-                environment = Environment.open(folder, self._map_bytes)
-            try:
-                self._open[name] = (environment, LocalTable(name, environment, self._wait_s))
-            except StoreError:
-                environment.close()
-                raise
+                (folder / DATA).stat()
+                environment = Environment.open(folder, self._map_bytes, self._wait_s)
+        except TableNotFoundError:
+            known = ", ".join(self.tables()) or "none yet"
+            raise TableNotFoundError(f"there is no table {name!r} in {self.url}; tables: {known}") from None
+        try:
+            self._open[name] = (environment, LocalTable(name, environment, self._wait_s))
+        except BaseException:
+            environment.close()
+            raise
         return self._open[name][1]
 
     def drop_table(self, name: str) -> None:
         folder = self.path / check_table_name(name)
-        if not (folder / "data.mdb").exists():
+        if not (folder / DATA).exists():
             raise TableNotFoundError(f"there is no table {name!r} in {self.url}")
         if name in self._open:
             self._open.pop(name)[0].close()
-        if table_in_use(folder):
-            raise StoreBusyError(f"table {name!r} is in use: end the other commands that use it, then drop it")
-        grave = self.path / f".{name}.{os.getpid()}.dropped"
+        grave = self.path / f".{name}.{os.getpid()}.{get_ident()}.dropped"
         with _translated(self.path):
-            folder.rename(grave)
-            shutil.rmtree(grave)
+            if not remove_environment(folder, grave):
+                raise StoreBusyError(f"table {name!r} is in use: end the other commands that use it, then drop it")
 
     def close(self) -> None:
         for environment, _ in self._open.values():
@@ -281,10 +314,33 @@ class LocalStore(Store):
         self._open.clear()
 
 
-_ERRNO_WORDS = {
-    "full": ("No space left", "File too large", "Disk quota", "MDB_MAP_FULL", "MapFull"),
-    "denied": ("Permission denied", "Read-only file system", "Operation not permitted"),
-}
+def _url(path: Path, wait_s: float, map_bytes: int | None) -> str:
+    """Give the URL that opens a store with these settings again, in another process."""
+    options = {"wait_s": f"{wait_s:g}"} if wait_s != WAIT_S else {}
+    if map_bytes is not None:
+        options["map_bytes"] = str(map_bytes)
+    return f"local://{quote(os.fsencode(path))}" + (f"?{urlencode(options)}" if options else "")
+
+
+def _rename_new(draft: Path, folder: Path, name: str, url: str) -> None:
+    try:
+        draft.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise TableExistsError(f"table {name!r} exists in {url}") from error
+        raise
+
+
+_FULL = ("No space left", "File too large", "Disk quota")
+_DENIED = ("Permission denied", "Read-only file system", "Operation not permitted")
+_UNSOUND = (
+    lmdb.CorruptedError,
+    lmdb.InvalidError,
+    lmdb.VersionMismatchError,
+    lmdb.PageNotFoundError,
+    lmdb.IncompatibleError,
+    lmdb.PanicError,
+)
 
 
 @contextmanager
@@ -293,22 +349,34 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except (lmdb.Error, OSError) as error:
-        if isinstance(error, StoreError):
+        if isinstance(error, HbimgError):
             raise
         raise _translate(error, path) from error
 
 
 def _translate(error: Exception, path: Path) -> StoreError:
     text = str(error)
-    if isinstance(error, lmdb.MapFullError) or any(word in text for word in _ERRNO_WORDS["full"]):
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return TableNotFoundError(f"{path} is not there: {text}")
+    if isinstance(error, lmdb.MapFullError):
+        return StoreFullError(f"{path} has reached its map_bytes: nothing of this batch was written; raise map_bytes")
+    if any(word in text for word in _FULL) or ("Input/output error" in text and _nearly_full(path)):
         return StoreFullError(f"no space left in {path}: nothing of this batch was written; free space and run again")
-    if isinstance(error, lmdb.ReadonlyError | PermissionError) or any(w in text for w in _ERRNO_WORDS["denied"]):
+    if isinstance(error, lmdb.ReadonlyError | PermissionError) or any(w in text for w in _DENIED):
         return StorePermissionError(f"{path} cannot be used by this user: {text}")
-    if isinstance(error, lmdb.CorruptedError | lmdb.InvalidError | lmdb.VersionMismatchError | lmdb.PageNotFoundError):
+    if isinstance(error, _UNSOUND):
         return TableFormatError(f"{path} is no sound LMDB environment: {text}; restore it from a copy")
     if isinstance(error, lmdb.ReadersFullError):
         return StoreBusyError(f"{path} has too many readers: end some of the commands that use it")
+    if isinstance(error, lmdb.MemoryError | lmdb.MapResizedError):
+        return StoreError(f"{path} does not fit the address space it may use: raise `ulimit -v`, or map_bytes ({text})")
     return StoreError(f"{path}: {text}")
+
+
+def _nearly_full(path: Path) -> bool:
+    """Whether a batch may not have fitted: LMDB calls it an input/output error if only a part of it did."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize < 2 * LocalTable.batch_bytes
 
 
 def open_local(path: Path, options: dict[str, Any]) -> LocalStore:

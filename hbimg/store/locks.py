@@ -14,13 +14,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
+from threading import TIMEOUT_MAX, Lock
 
 from hbimg.errors import StoreBusyError
 
 _LOCK = "writer.lock"
 #: Threads of this process queue here, so that the file's lock has one taker per process.
-_threads: dict[str, RLock] = {}
+_threads: dict[str, Lock] = {}
+# A thread that held one at a fork does not exist in the child.
+os.register_at_fork(after_in_child=_threads.clear)
 
 
 @contextmanager
@@ -32,13 +34,16 @@ def writing(path: Path, wait_s: float) -> Iterator[None]:
     StoreBusyError
         If another process holds it for longer than `wait_s` seconds; the message names that process.
     """
-    threads = _threads.setdefault(str(path), RLock())
-    if not threads.acquire(timeout=wait_s):
+    end = time.monotonic() + wait_s
+    threads = _threads.setdefault(str(path), Lock())
+    if not threads.acquire(timeout=min(wait_s, TIMEOUT_MAX)):
         raise StoreBusyError(f"{path} is being written by another thread of this process for over {wait_s:g} s")
     try:
         descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            _take(descriptor, path, wait_s)
+            _take(descriptor, fcntl.LOCK_EX, path, end, wait_s)
+            name = f"process {os.getpid()} on {socket.gethostname()} ({Path(sys.argv[0]).name})\n".encode()
+            os.pwrite(descriptor, name.ljust(400), 0)
             yield
         finally:
             os.close(descriptor)
@@ -46,12 +51,26 @@ def writing(path: Path, wait_s: float) -> Iterator[None]:
         threads.release()
 
 
-def _take(descriptor: int, path: Path, wait_s: float) -> None:
-    end = time.monotonic() + wait_s
+@contextmanager
+def holding_off_writers(path: Path, wait_s: float) -> Iterator[None]:
+    """Keep writers of other processes waiting, for a reader whom they cannot see; StoreBusyError as for `writing`."""
+    try:
+        descriptor = os.open(path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # a copy without its locks, in a folder that nobody here can write
+        yield
+        return
+    try:
+        _take(descriptor, fcntl.LOCK_SH, path, time.monotonic() + wait_s, wait_s)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, kind: int, path: Path, end: float, wait_s: float) -> None:
     pause_s = 0.0005
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= end:
                 holder = os.pread(descriptor, 500, 0).decode(errors="replace").strip() or "another process"
@@ -61,6 +80,4 @@ def _take(descriptor: int, path: Path, wait_s: float) -> None:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.02)
         else:
-            break
-    name = f"process {os.getpid()} on {socket.gethostname()} ({Path(sys.argv[0]).name})\n".encode()
-    os.pwrite(descriptor, name.ljust(200), 0)
+            return

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from threading import RLock
 
-from hbimg.errors import CellTooLargeError, TableExistsError, TableNotFoundError
+from hbimg.errors import TableExistsError, TableNotFoundError
 from hbimg.rowkeys import KeyRange
 from hbimg.store.contract import (
-    MAX_CELL_BYTES,
+    Buffer,
     Cells,
     Put,
     Region,
@@ -18,6 +18,8 @@ from hbimg.store.contract import (
     Store,
     Table,
     TableSettings,
+    check_families,
+    check_guard,
     check_put,
     check_row,
     check_table_name,
@@ -40,7 +42,10 @@ class MemoryTable(Table):
             return dict(sorted(self._rows.get(row, {}).items()))
 
     def scan(self, key_range: KeyRange, families: Collection[str] | None = None) -> Iterator[Row]:
-        prefixes = None if families is None else tuple(f"{family}:".encode() for family in families)
+        chosen = check_families(families, self._families)
+        return self._scan(key_range, tuple(f"{family}:".encode() for family in chosen))
+
+    def _scan(self, key_range: KeyRange, prefixes: tuple[bytes, ...]) -> Iterator[Row]:
         position = key_range.start
         while True:
             with self._lock:
@@ -49,15 +54,14 @@ class MemoryTable(Table):
                     return
                 key = self._keys[index]
                 found = self.get(key)
-            cells = {c: v for c, v in found.items() if prefixes is None or c.startswith(prefixes)}
+            cells: dict[bytes, Buffer] = {c: v for c, v in found.items() if c.startswith(prefixes)}
             if cells:
-                yield Row(key, dict(cells))
+                yield Row(key, cells)
             position = key + b"\0"
 
     def put_many(self, puts: Iterable[Put]) -> None:
         for put in puts:
             check_put(put.row, put.cells, self._families)
-            check_cell_sizes(put.cells)
             with self._lock:
                 if put.row not in self._rows:
                     insort(self._keys, put.row)
@@ -65,8 +69,7 @@ class MemoryTable(Table):
                 self._rows[put.row].update({column: bytes(cell) for column, cell in put.cells.items()})
 
     def check_and_put(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells) -> bool:
-        check_row(row)
-        split_column(column, self._families)
+        check_guard(row, column, expected, cells, self._families)
         with self._lock:
             if self._rows.get(row, {}).get(column) != expected:
                 return False
@@ -75,11 +78,15 @@ class MemoryTable(Table):
 
     def delete_many(self, rows: Iterable[bytes]) -> None:
         for row in rows:
+            check_row(row)
             with self._lock:
                 if self._rows.pop(row, None) is not None:
                     del self._keys[bisect_left(self._keys, row)]
 
     def delete_cells(self, row: bytes, columns: Collection[bytes]) -> None:
+        check_row(row)
+        for column in columns:
+            split_column(column, self._families)
         with self._lock:
             cells = self._rows.get(row, {})
             for column in columns:
@@ -123,15 +130,6 @@ class MemoryStore(Store):
 
     def close(self) -> None:
         """Keep the tables: who holds the object may open it again."""
-
-
-def check_cell_sizes(cells: Cells) -> None:
-    """Refuse a cell that HBase would refuse."""
-    for column, cell in cells.items():
-        if len(cell) > MAX_CELL_BYTES:
-            raise CellTooLargeError(
-                f"cell {column!r} has {len(cell):,} bytes: a cell takes at most {MAX_CELL_BYTES:,}; cut it into chunks"
-            )
 
 
 def local_regions(settings: TableSettings) -> list[Region]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -9,6 +10,8 @@ from hbimg.errors import ConfigError
 from hbimg.store.contract import Store
 
 _LOCAL_OPTIONS = {"wait_s": float, "map_bytes": int}
+#: A year; the address space of a process on x86-64.
+_LARGEST = {"wait_s": 366 * 86400, "map_bytes": 1 << 47}
 
 
 def open_store(url: str) -> Store:
@@ -22,8 +25,13 @@ def open_store(url: str) -> Store:
     ConfigError
         If the URL is malformed, of an unknown kind, or has an unknown option.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"{url!r} is no URL ({error}): give local:///folder") from error
     if parts.scheme == "memory":
+        if parts._replace(scheme="").geturl():
+            raise ConfigError(f"{url!r}: a store in memory has neither path nor options, give memory:")
         from hbimg.store.memory import MemoryStore
 
         return MemoryStore()
@@ -32,7 +40,10 @@ def open_store(url: str) -> Store:
 
         if parts.netloc or not parts.path.startswith("/"):
             raise ConfigError(f"{url!r}: give the folder with three slashes, local:///folder")
-        return open_local(Path(unquote(parts.path)), _options(url, parts.query))
+        folder = unquote(parts.path, errors="surrogateescape")
+        if parts.fragment or "\0" in folder:
+            raise ConfigError(f"{url!r}: write '#' as %23, '?' as %3F and '%' as %25 in a folder's name")
+        return open_local(Path(folder), _options(url, parts.query))
     raise ConfigError(f"{url!r} is no store: give local:///folder, or a profile of the config file")
 
 
@@ -46,6 +57,6 @@ def _options(url: str, query: str) -> dict[str, float | int]:
             options[name] = kind(text)
         except ValueError as error:
             raise ConfigError(f"{url!r}: {name} must be a number, not {text!r}") from error
-        if not options[name] > 0:
-            raise ConfigError(f"{url!r}: {name} must be above 0, not {text}")
+        if not isfinite(options[name]) or not 0 < options[name] <= _LARGEST[name]:
+            raise ConfigError(f"{url!r}: {name} must be above 0 and at most {_LARGEST[name]:,}, not {text}")
     return options

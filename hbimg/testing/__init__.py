@@ -1,1 +1,1 @@
-"""Shipped with the package for tests: contract tests, synthetic volumes."""
+"""Shipped for tests, ours and yours: contract tests, and makers of synthetic images."""

@@ -1,1 +1,36 @@
 """What a volume's rows hold: claims, records, frames, original files, results and runs, over any store."""
+
+from __future__ import annotations
+
+from hbimg.volumes.content import FrameEncoding, FrameRun, SourceFile, VolumeContent
+from hbimg.volumes.reader import StoredFile, VolumeReader
+from hbimg.volumes.record import VolumeRecord, digest_of
+from hbimg.volumes.results import Manifest, ResultWriter, StoredArtefact, entries, manifest_of, read_artefact
+from hbimg.volumes.runs import load_run, new_run_id, runs, save_run
+from hbimg.volumes.table import VolumeTable
+from hbimg.volumes.where import Where
+from hbimg.volumes.writer import store_content
+
+__all__ = [
+    "FrameEncoding",
+    "FrameRun",
+    "Manifest",
+    "ResultWriter",
+    "SourceFile",
+    "StoredArtefact",
+    "StoredFile",
+    "VolumeContent",
+    "VolumeReader",
+    "VolumeRecord",
+    "VolumeTable",
+    "Where",
+    "digest_of",
+    "entries",
+    "load_run",
+    "manifest_of",
+    "new_run_id",
+    "read_artefact",
+    "runs",
+    "save_run",
+    "store_content",
+]

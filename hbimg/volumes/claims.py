@@ -45,7 +45,7 @@ class Owner:
     @property
     def is_known_dead(self) -> bool:
         """Whether the process ran on this host and is gone. Of other hosts nothing is known."""
-        return self.host == _host() and _start_of(self.process) != self.started
+        return self.host == _host() and start_of_process(self.process) != self.started
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def delete_generation(table: Table, scheme: RowKeyScheme, key: VolumeKey, genera
 
 
 def _this_process() -> Owner:
-    return Owner(_host(), os.getpid(), _start_of(os.getpid()))
+    return Owner(_host(), os.getpid(), start_of_process(os.getpid()))
 
 
 @cache
@@ -187,7 +187,7 @@ def _host() -> str:
     return socket.gethostname()
 
 
-def _start_of(process: int) -> str:
+def start_of_process(process: int) -> str:
     """Give a process's start time as the kernel counts it; empty if there is no such process.
 
     Containers may share a host name and see different processes; the boot id and the start time together tell apart.

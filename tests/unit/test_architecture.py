@@ -22,13 +22,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mapreduce": {"errors", "model", "rowkeys", "store", "volumes"},
     "testing": {"errors", "model", "rowkeys", "store", "volumes", "ingest", "mapreduce"},
     "cli": {"errors", "model", "config", "rowkeys", "store", "volumes", "ingest", "mapreduce", "perfmodel", "testing"},
+    "__main__": {"cli"},
 }
 
 #: Foreign package to the only places that may import it.
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "rich": ("cli/",),
-    "lmdb": ("store/local.py",),
+    "lmdb": ("store/local.py", "store/environments.py"),
     "happybase": ("store/thrift.py",),
     "thriftpy2": ("store/thrift.py",),
     "pydoop": ("mapreduce/pydoop_adapter.py",),

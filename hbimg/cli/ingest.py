@@ -1,0 +1,154 @@
+"""`hbimg ingest`: put image files into a table."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hbimg.cli.options import json_option, store_option, table_option, workers_option
+
+if TYPE_CHECKING:
+    from hbimg.ingest.pipeline import IngestOptions, Outcomes, Planned
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@table_option
+@store_option
+@click.option("--project", metavar="TEXT", help="Project of all volumes. Default: the table's name.")
+@click.option("--subject", metavar="TEXT", help="Subject of all volumes. Default: BIDS names or DICOM's patient id.")
+@click.option("--session", metavar="TEXT", help="Session of all volumes. Default: BIDS names or the study's date.")
+@click.option("--scan", metavar="TEXT", help="Scan of all volumes. Default: the series, or the file's name.")
+@click.option(
+    "--pattern",
+    metavar="PATTERN",
+    help="Where the key stands in the path below PATH: '{subject}/{session}/{scan}.nii.gz', '{subject}/**'.",
+)
+@click.option(
+    "--group-level",
+    type=click.Choice(["project", "subject", "session", "scan"]),
+    help="Keep what agrees to this level in one region; fixed when the table is made.  [default: subject]",
+)
+@click.option("--accept-incomplete", is_flag=True, help="Store volumes with missing or uneven planes, marked so.")
+@click.option("--replace", is_flag=True, help="Overwrite other content that stands under the same key.")
+@click.option("--strict", is_flag=True, help="Exit with 1 when anything was set aside.")
+@click.option(
+    "--gzip-stream",
+    type=click.Choice(["keep", "reproduce"]),
+    default="keep",
+    show_default=True,
+    help="How a .nii.gz comes back as the same stream: kept beside the frames, or made again where zlib can.",
+)
+@workers_option
+@click.option("--dry-run", is_flag=True, help="Show keys and sizes; store nothing.")
+@json_option
+def ingest(
+    paths: tuple[Path, ...], table: str, store: str | None, as_json: bool, dry_run: bool, strict: bool, **options: Any
+) -> None:
+    """Put DICOM series and NIfTI files into a table, slice by slice.
+
+    Files are found by what they hold, in all subfolders. A series with missing planes is refused; a scout or a report
+    is set aside: kept byte for byte, but no volume. What is there already is skipped, so an ingest that was stopped is
+    simply run again.
+
+    \b
+    Examples:
+      hbimg ingest /data/study --table t1
+      hbimg ingest /data/bids --table t1 --project adhd --dry-run
+      hbimg ingest /data/site2 --table t1 --pattern '{subject}/{session}/**'
+    """
+    from hbimg.cli.options import opened_store
+    from hbimg.ingest import pipeline
+    from hbimg.ingest.workers import Pool
+    from hbimg.store import check_table_name
+    from hbimg.volumes import VolumeTable
+
+    check_table_name(table)
+    group_level = options.pop("group_level")
+    chosen = _options(table, options)
+    with _progress(as_json) as progress, Pool(1 if dry_run else chosen.workers) as pool:
+        planned, outcomes = pipeline.plan(paths, chosen, pool, progress)
+        _refuse_nothing(paths, planned, outcomes)
+        if dry_run:
+            outcomes += [_as_planned(item) for item in planned]
+        else:
+            with opened_store(store) as opened:
+                VolumeTable.open_or_create(opened, table, group_level)
+                target = pipeline.Target(opened if opened.url.startswith("memory:") else opened.url, table)
+                outcomes += pipeline.ingest(target, planned, chosen, pool, progress)
+    _report(outcomes, table, as_json=as_json, dry_run=dry_run)
+    counts = Counter(outcome.outcome for outcome in outcomes)
+    if counts["refused"] or (strict and counts["set aside"]):
+        sys.exit(1)
+
+
+def _options(table: str, options: dict[str, Any]) -> IngestOptions:
+    from hbimg.ingest.keys import KeyRules, check_pattern, names_from
+    from hbimg.ingest.pipeline import IngestOptions
+
+    pattern = options["pattern"]
+    rules = KeyRules(names_from(options), check_pattern(pattern) if pattern else None, table)
+    return IngestOptions(
+        keys=rules,
+        accept_incomplete=options["accept_incomplete"],
+        replace=options["replace"],
+        reproduce_gzip=options["gzip_stream"] == "reproduce",
+        workers=options["workers"],
+    )
+
+
+def _progress(as_json: bool) -> Any:
+    from hbimg.cli.printing import progress_bar
+
+    del as_json  # the bar is on stderr, so it disturbs no JSON
+    return progress_bar()
+
+
+def _refuse_nothing(paths: Sequence[Path], planned: list[Planned], outcomes: list[Outcomes]) -> None:
+    from hbimg.errors import IngestError
+
+    if not planned and not any(outcome.outcome == "refused" for outcome in outcomes):
+        where = ", ".join(str(path) for path in paths)
+        raise IngestError(f"no DICOM or NIfTI file in {where} ({len(outcomes)} other files): check the path")
+
+
+def _as_planned(item: Planned) -> Outcomes:
+    from hbimg.ingest.candidates import Outcome
+    from hbimg.ingest.pipeline import outcome_of
+
+    word = {Outcome.STORE: "planned", Outcome.SET_ASIDE: "set aside", Outcome.REFUSE: "refused"}[item.candidate.outcome]
+    return outcome_of(item, word, item.candidate.reason or "; ".join(item.candidate.remarks))
+
+
+def _report(outcomes: list[Outcomes], table: str, *, as_json: bool, dry_run: bool) -> None:
+    from hbimg.cli.printing import bytes_text, print_json, print_table, say
+
+    counts = Counter(outcome.outcome for outcome in outcomes)
+    sizes: Counter[str] = Counter()
+    for outcome in outcomes:
+        sizes[outcome.outcome] += outcome.size_bytes
+    if as_json:
+        summary = {word: {"count": counts[word], "bytes": sizes[word]} for word in counts}
+        print_json({"table": table, "dry_run": dry_run, "summary": summary, "items": [asdict(o) for o in outcomes]})
+    elif dry_run:
+        rows = [(o.outcome, o.key or "-", str(o.files), bytes_text(o.size_bytes), o.source) for o in outcomes]
+        print_table(["outcome", "key", "files", "size", "first file"], rows, right=["files", "size"])
+    aside = [outcome for outcome in outcomes if outcome.outcome == "set aside"]
+    for outcome in aside[:_ASIDE_LINES] + [outcome for outcome in outcomes if outcome.outcome == "refused"]:
+        file = "" if Path(outcome.source).name in outcome.reason else f"{outcome.source}: "
+        say(f"{outcome.outcome}: {file}{outcome.reason}")
+    if len(aside) > _ASIDE_LINES:
+        say(f"set aside: {len(aside) - _ASIDE_LINES} more; `hbimg ls --table {table}` lists them")
+    words = [f"{counts[word]} {word} ({bytes_text(sizes[word])})" for word in _ORDER if counts[word]]
+    say(f"table {table}: " + (", ".join(words) or "nothing to do"))
+
+
+#: A study may hold thousands of reports; what was refused is always said.
+_ASIDE_LINES = 20
+_ORDER = ("stored", "planned", "present", "set aside", "refused", "left alone")

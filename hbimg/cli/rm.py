@@ -1,0 +1,54 @@
+"""`hbimg rm`: delete volumes."""
+
+from __future__ import annotations
+
+import click
+
+from hbimg.cli.options import opened_table, store_option, table_option, where_option
+
+
+@click.command()
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@table_option
+@store_option
+@where_option
+@click.option("--purge", is_flag=True, help="Rewrite the table's files too, so that the old bytes leave the disk.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted; delete nothing.")
+def rm(
+    keys: tuple[str, ...], table: str, store: str | None, where: str | None, purge: bool, yes: bool, dry_run: bool
+) -> None:
+    """Delete volumes with their results, by key or by pattern.
+
+    The bytes stay in the store's files until these are next rewritten (a compaction in HBase); --purge rewrites them
+    now, which takes the time of copying what is left.
+
+    \b
+    Examples:
+      hbimg rm --table t1 adhd/sub-01/ses-1/T1w
+      hbimg rm --table t1 --where 'subject=sub-01' --purge
+    """
+    from hbimg.cli.printing import bytes_text, say
+    from hbimg.errors import ConfigError
+    from hbimg.model import VolumeKey
+    from hbimg.volumes import Where
+
+    if bool(keys) == bool(where) and not (purge and not keys):
+        raise ConfigError("give the volumes to delete: keys (project/subject/session/scan), or --where, not both")
+    with opened_table(store, table) as volumes:
+        chosen = [volumes.record(VolumeKey.parse(key)) for key in keys]
+        if where:
+            chosen += list(volumes.records(Where.parse(where)))
+        for record in chosen:
+            say(f"{record.key}: {bytes_text(record.file_bytes)}, {record.frames} frames")
+        if dry_run:
+            return
+        if chosen and not yes:
+            click.confirm(f"Delete {len(chosen)} volumes of table {table} with their results?", abort=True, err=True)
+        for record in chosen:
+            volumes.remove(record.key)
+        if purge:
+            volumes.table.purge()
+            say(f"{len(chosen)} volumes are deleted, and the table's files are rewritten without them")
+        else:
+            say(f"{len(chosen)} volumes are deleted; old bytes stay in the files until they are rewritten (--purge)")

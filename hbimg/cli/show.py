@@ -1,0 +1,136 @@
+"""`hbimg show`: everything that is known of one volume, and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hbimg.cli.options import json_option, opened_table, store_option, table_option
+
+if TYPE_CHECKING:
+    from hbimg.volumes import Manifest, StoredFile, VolumeRecord
+
+
+@click.command()
+@click.argument("key", metavar="KEY")
+@table_option
+@store_option
+@click.option("--header", "with_header", is_flag=True, help="Print the whole header too.")
+@click.option("--files", "with_files", is_flag=True, help="List the original files too.")
+@click.option("--png", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Draw three planes.")
+@json_option
+def show(
+    key: str, table: str, store: str | None, with_header: bool, with_files: bool, png: Path | None, as_json: bool
+) -> None:
+    """Show one volume: geometry, encoding, results, and on demand header, files and a PNG of three planes.
+
+    KEY is project/subject/session/scan, as `hbimg ls` prints it.
+
+    \b
+    Examples:
+      hbimg show --table t1 adhd/sub-01/ses-1/T1w
+      hbimg show --table t1 adhd/sub-01/ses-1/T1w --png t1w.png
+      hbimg show --table t1 adhd/sub-01/ses-1/T1w --header --json | jq .header
+    """
+    from hbimg.cli.printing import print_json, say
+    from hbimg.model import VolumeKey
+    from hbimg.volumes import VolumeReader, Where, entries
+
+    with opened_table(store, table) as volumes:
+        record = volumes.record(VolumeKey.parse(key))
+        manifests = [m for _, found in entries(volumes, Where(*record.key.labels)) for m in found]
+        reader = VolumeReader(volumes, record)
+        files = list(reader.files()) if with_files or as_json else []
+        header = volumes.header(record.key) if with_header or as_json else {}
+        if png is not None:
+            _draw(reader, png)
+            say(f"three planes of {record.key} are in {png}")
+    if as_json:
+        print_json(_as_json(record, manifests, files, header))
+        return
+    for name, text in _lines(record, manifests):
+        click.echo(f"{name:<12} {text}")
+    for file in files:
+        click.echo(
+            f"file         {file.name}  {file.size_bytes} bytes  sha256 {file.sha256}  {_packing_words(file)}".rstrip()
+        )
+    if with_header:
+        print_json(header)
+
+
+def _lines(record: VolumeRecord, manifests: list[Manifest]) -> list[tuple[str, str]]:
+    from hbimg.cli.printing import bytes_text
+
+    lines = [
+        ("key", str(record.key)),
+        *((level, f"{text!r}") for level, text in record.texts.items()),
+        ("kind", record.kind + (f": {record.reason}" if record.reason else "")),
+        ("format", record.format),
+        ("files", f"{record.files}, {bytes_text(record.file_bytes)}"),
+        ("frames", f"{record.frames}, {bytes_text(record.frame_bytes)}"),
+        ("digest", record.digest),
+        ("stored", f"{record.stored['at']} by {record.stored['by']}"),
+    ]
+    lines += _geometry_lines(record)
+    lines += [("remark", remark) for remark in record.remarks]
+    for manifest in manifests:
+        state = "" if manifest.input_digest == record.digest else " (stale: the volume was replaced since)"
+        names = ", ".join(artefact.name for artefact in manifest.artefacts)
+        lines.append(("result", f"{manifest.name}{state}: {names} ({bytes_text(manifest.size_bytes)})"))
+    return lines
+
+
+def _geometry_lines(record: VolumeRecord) -> list[tuple[str, str]]:
+    geometry, encoding = record.geometry, record.encoding
+    if geometry is None or encoding is None:
+        return []
+    lines = [
+        ("shape", " x ".join(str(n) for n in geometry.shape) + f"  ({', '.join(geometry.axes)})"),
+        (
+            "dtype",
+            geometry.dtype + (f", transfer syntax {encoding.transfer_syntax}" if encoding.transfer_syntax else ""),
+        ),
+        ("spacing_mm", " x ".join(f"{spacing:.4g}" for spacing in geometry.spacing_mm)),
+    ]
+    lines += [("affine" if row == 0 else "", "  ".join(f"{x:10.4f}" for x in geometry.affine[row])) for row in range(3)]
+    if (geometry.slope, geometry.intercept) != (1.0, 0.0):
+        lines.append(("scaling", f"value = stored * {geometry.slope:g} + {geometry.intercept:g}"))
+    if geometry.time_step_s:
+        lines.append(("time_step_s", f"{geometry.time_step_s:g}"))
+    if record.plane_map.get("by"):
+        lines.append(("planes by", ", ".join(record.plane_map["by"])))
+    return lines
+
+
+def _packing_words(file: StoredFile) -> str:
+    if file.packing is None:
+        return ""
+    return "gzip stream kept" if file.packing.get("kept") else f"gzip stream made again (zlib -{file.packing['level']})"
+
+
+def _as_json(
+    record: VolumeRecord, manifests: list[Manifest], files: list[StoredFile], header: dict[str, Any]
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "key": str(record.key),
+        "record": record.to_json(),
+        "results": [{**asdict(m), "key": str(m.key), "stale": m.input_digest != record.digest} for m in manifests],
+        "files": [asdict(file) for file in files],
+        "header": header,
+    }
+
+
+def _draw(reader: Any, path: Path) -> None:
+    from hbimg.errors import ExportError
+    from hbimg.volumes.picture import picture_png
+    from hbimg.volumes.voxels import voxels
+
+    array = voxels(reader)
+    try:
+        path.write_bytes(picture_png(array, reader.record.geometry))
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,105 @@
+"""Open the files that are ingested: errors of the disk and of gzip become ours, and name the file."""
+
+from __future__ import annotations
+
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from isal import igzip
+from isal.igzip_lib import IsalError
+
+from hbimg.errors import UnreadableFileError
+
+#: What a gzipped image may hold behind its last voxel; more is a gzip bomb rather than an image.
+MAX_TRAILING_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PathSource:
+    """A file on disk; fulfils `hbimg.volumes.content.ByteSource`, in any process.
+
+    `unpacked_limit` bounds how many bytes a gzipped file may unpack to; None for a file that is not gzipped.
+    """
+
+    path: Path
+    unpacked_limit: int | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the file for one sequential reading, unpacked if it is gzipped."""
+        if self.unpacked_limit is None:
+            with self.open_packed() as stream:
+                yield stream
+            return
+        with self._translated(), igzip.open(self.path, "rb") as stream:
+            yield io.BufferedReader(_Limited(stream, self.path, self.unpacked_limit), 1 << 20)
+
+    @contextmanager
+    def open_packed(self) -> Iterator[BinaryIO]:
+        """Open the file as it lies on the disk."""
+        with self._translated(), self.path.open("rb", buffering=0) as stream:
+            before = os.fstat(stream.fileno())
+            yield cast(BinaryIO, _Whole(stream))
+            after = os.fstat(stream.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise UnreadableFileError(
+                f"{self.path} changed while it was read: nothing of its volume is kept, run again"
+            )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (zlib.error, IsalError, EOFError, igzip.BadGzipFile) as error:  # type: ignore[misc]  # isal's stub errs
+            raise UnreadableFileError(f"{self.path} is a damaged gzip file: {error}") from error
+        except OSError as error:
+            if isinstance(error.filename, str | Path) and Path(error.filename) == self.path:
+                raise UnreadableFileError(f"{self.path} cannot be read: {error.strerror}") from error
+            raise
+
+
+class _Whole(io.RawIOBase):
+    """An unbuffered file whose `read` gives all that was asked for, in one copy."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._raw.read(size) or b""
+        if size < 0 or len(data) == size or not data:
+            return data
+        pieces = [data]
+        while sum(map(len, pieces)) < size and (more := self._raw.read(size - sum(map(len, pieces)))):
+            pieces.append(more)
+        return b"".join(pieces)
+
+
+class _Limited(io.RawIOBase):
+    """A stream that refuses to give more than a limit."""
+
+    def __init__(self, stream: BinaryIO, path: Path, limit: int) -> None:
+        self._stream = stream
+        self._path = path
+        self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer is wider
+        data = self._stream.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0:
+            raise UnreadableFileError(
+                f"{self._path} unpacks to more than {MAX_TRAILING_BYTES >> 20} MiB beyond its last voxel: no image does"
+            )
+        buffer[: len(data)] = data
+        return len(data)

@@ -1,0 +1,168 @@
+"""A table of volumes: hbimg's data model over a store's table.
+
+Opening checks that the table is hbimg's and of a scheme that this version reads, before anything else is read.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from hbimg import __version__
+from hbimg.errors import ConfigError, TableExistsError, TableFormatError, TableNotFoundError, VolumeNotFoundError
+from hbimg.model import VolumeKey
+from hbimg.rowkeys import KeyRange, RowKeyScheme, RowKind, settings_row
+from hbimg.store import Store, Table, TableSettings
+from hbimg.store.cells import seal_all, unseal
+from hbimg.volumes.claims import HEADER, RECORD, Claim, claim_volume
+from hbimg.volumes.record import VolumeRecord
+from hbimg.volumes.where import Where
+
+_SETTINGS = b"m:table"
+
+
+class VolumeTable:
+    """Volumes in a table, listed, found and removed. Reading and writing their content is in the sibling modules."""
+
+    def __init__(self, table: Table, scheme: RowKeyScheme) -> None:
+        self.table = table
+        self.scheme = scheme
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.table.name
+
+    @classmethod
+    def open(cls, store: Store, name: str) -> VolumeTable:
+        """Open a table of volumes.
+
+        Raises
+        ------
+        TableNotFoundError
+            If there is none of that name.
+        TableFormatError
+            If it is not hbimg's, or was written with another scheme.
+        """
+        table = store.table(name)
+        row = settings_row()
+        cell = table.get(row).get(_SETTINGS)
+        if cell is None:
+            raise TableFormatError(f"table {name!r} in {store.url} is not hbimg's: it has no settings row")
+        settings = json.loads(bytes(unseal(row, _SETTINGS, cell)))
+        scheme = RowKeyScheme(settings["group_level"])
+        if [settings["scheme"], settings["version"]] != [scheme.name, scheme.version]:
+            raise TableFormatError(
+                f"table {name!r} has row keys of scheme {settings['scheme']}-{settings['version']}, this hbimg reads "
+                f"{scheme.name}-{scheme.version}: use the version that wrote it ({settings['written_by']})"
+            )
+        return cls(table, scheme)
+
+    @classmethod
+    def create(
+        cls, store: Store, name: str, group_level: str = "subject", splits: tuple[bytes, ...] = ()
+    ) -> VolumeTable:
+        """Make a table of volumes. The group level stays for the table's life.
+
+        Raises
+        ------
+        TableExistsError
+            If there is one of that name.
+        """
+        scheme = RowKeyScheme(group_level)
+        # With these HBase (2.5 and later: RegionSplitRestriction) never splits a group.
+        attributes = {
+            "hbase.regionserver.region.split_restriction.type": "DelimitedKeyPrefix",
+            "hbase.regionserver.region.split_restriction.delimiter": "!",
+        }
+        table = store.create_table(name, TableSettings(split_points=splits, attributes=attributes))
+        _write_settings(table, scheme)
+        return cls(table, scheme)
+
+    @classmethod
+    def open_or_create(cls, store: Store, name: str, group_level: str | None = None) -> VolumeTable:
+        """Open a table of volumes, or make it.
+
+        Raises
+        ------
+        ConfigError
+            If it exists with another group level than the one asked for.
+        """
+        try:
+            found = cls.open(store, name)
+        except TableNotFoundError:
+            try:
+                return cls.create(store, name, group_level or "subject")
+            except TableExistsError:  # somebody else made it in this moment
+                found = cls.open(store, name)
+        if group_level not in (None, found.scheme.group_level):
+            raise ConfigError(
+                f"table {name!r} is grouped by {found.scheme.group_level} for its life; for group level {group_level} "
+                "use another table"
+            )
+        return found
+
+    def record(self, key: VolumeKey) -> VolumeRecord:
+        """Give the record of one volume; VolumeNotFoundError if there is none."""
+        return self._decode(self.scheme.volume(key), self._cells(key)[RECORD])
+
+    def header(self, key: VolumeKey) -> dict[str, Any]:
+        """Give the header of one volume as JSON: DICOM's model, or the NIfTI fields."""
+        row = self.scheme.volume(key)
+        packed = unseal(row, HEADER, self._cells(key)[HEADER])
+        header: dict[str, Any] = json.loads(zlib.decompress(packed))
+        return header
+
+    def find(self, key: VolumeKey) -> VolumeRecord | None:
+        """Give the record of one volume, or None."""
+        try:
+            return self.record(key)
+        except VolumeNotFoundError:
+            return None
+
+    def records(self, where: Where | None = None, key_range: KeyRange | None = None) -> Iterator[VolumeRecord]:
+        """Give the records of complete volumes, in key order, without reading anything else.
+
+        `where` chooses by labels, `key_range` by row keys, e.g. those of a region.
+        """
+        where = where or Where()
+        chosen = where.key_range(self.scheme)
+        for row in self.table.scan(chosen.intersect(key_range) if key_range else chosen, ["m"]):
+            if RECORD not in row.cells:
+                continue
+            decoded = self.scheme.decode(row.key)
+            if decoded.kind is RowKind.VOLUME and where.matches(decoded.volume):
+                yield self._decode(row.key, bytes(row.cells[RECORD]))
+
+    def claim(self, key: VolumeKey) -> Claim:
+        """Claim a volume for writing or removing; StoreBusyError if another process holds it."""
+        return claim_volume(self.table, self.scheme, key)
+
+    def remove(self, key: VolumeKey) -> int:
+        """Delete a volume with its results and tell how many rows that were; VolumeNotFoundError if there is none."""
+        self.record(key)
+        return self.claim(key).remove()
+
+    def _cells(self, key: VolumeKey) -> dict[bytes, bytes]:
+        cells = self.table.get(self.scheme.volume(key))
+        if RECORD not in cells:
+            raise VolumeNotFoundError(
+                f"there is no volume {key} in table {self.name!r}: `hbimg ls` lists what is there"
+            )
+        return cells
+
+    def _decode(self, row: bytes, cell: bytes) -> VolumeRecord:
+        return VolumeRecord.decode(bytes(unseal(row, RECORD, cell)))
+
+
+def _write_settings(table: Table, scheme: RowKeyScheme) -> None:
+    settings = {
+        "scheme": scheme.name,
+        "version": scheme.version,
+        "group_level": scheme.group_level,
+        "written_by": f"hbimg {__version__}",
+    }
+    row = settings_row()
+    table.check_and_put(row, _SETTINGS, None, seal_all(row, {_SETTINGS: json.dumps(settings).encode()}))
