@@ -401,7 +401,7 @@ def test_names_without_protocol_series_or_patient(tmp_path):
     assert (found.names.subject, found.names.session) == (None, None)
     assert found.names.scan == "series-0043.8.498.1"
     described = only(write_series(tmp_path, **nothing, SeriesDescription="T2 FLAIR"))
-    assert described.names.scan == "T2 FLAIR"
+    assert described.names.scan == "T2_FLAIR"
 
 
 def test_every_file_is_in_exactly_one_candidate(tmp_path):
