@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hbimg.cli.scenario_options import (
+    Duration,
     Size,
     echo_json,
     read_scenario,
@@ -15,6 +17,10 @@ from hbimg.cli.scenario_options import (
     workload_options,
 )
 from hbimg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hbimg.perfmodel.parameters import Scenario
+    from hbimg.perfmodel.simulator import System
 
 
 @click.group()
@@ -144,6 +150,7 @@ def predict(
 @click.option("--system", type=click.Choice(["grid", "hbimg", "both"]), default="both", show_default=True)
 @click.option("--repeats", default=5, show_default=True, help="Runs with different random draws.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same runs.")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the first run as a run report.")
 def simulate(
     preset: str | None,
     cluster_file: Path | None,
@@ -153,6 +160,7 @@ def simulate(
     system: str,
     repeats: int,
     seed: int,
+    report: Path | None,
 ) -> None:
     """Simulate every job: shared network and disks, dispatch gaps, stealing, stragglers, failures.
 
@@ -160,13 +168,17 @@ def simulate(
     Examples:
       hbimg model simulate --preset bao2017-209 --time 60
       hbimg model simulate --cluster mine.toml --system grid --repeats 20 --json
+      hbimg model simulate --preset nfs-testbed --system grid --report run.json
     """
     from hbimg.cli.model_tables import print_simulations
     from hbimg.perfmodel.simulate import simulate as simulate_one
-    from hbimg.perfmodel.simulator import System
 
     systems: tuple[System, ...] = ("grid", "hbimg")
     scenarios = scenarios_at(read_scenario(preset, cluster_file), times_s, size_bytes)
+    if report:
+        if len(scenarios) > 1 or system == "both":
+            raise ConfigError("--report writes one run: give one --time, and --system grid or --system hbimg")
+        _write_report(report, scenarios[0], "grid" if system == "grid" else "hbimg", seed)
     results = [
         (scenario.workload.processing_s.mean(), simulate_one(scenario, each, repeats=repeats, seed=seed))
         for scenario in scenarios
@@ -179,11 +191,21 @@ def simulate(
         print_simulations(results)
 
 
+def _write_report(path: Path, scenario: Scenario, system: System, seed: int) -> None:
+    from hbimg.perfmodel.figures import write_whole
+    from hbimg.perfmodel.report import dump_report, report_of_trace
+    from hbimg.perfmodel.simulate import first_run
+
+    trace = first_run(scenario, system, seed)
+    write_whole(path, dump_report(report_of_trace(scenario, system, trace)).encode())
+    click.echo(f"wrote {path}", err=True)
+
+
 @model.command()
 @source_options
 @click.option("--size", "sizes_bytes", type=Size(), multiple=True, metavar="SIZE", help="Row of the map; repeat it.")
 @click.option(
-    "--time", "times_s", type=click.FLOAT, multiple=True, metavar="SECONDS", help="Column of the map; repeat it."
+    "--time", "times_s", type=Duration(), multiple=True, metavar="SECONDS", help="Column of the map; repeat it."
 )
 def heatmap(
     preset: str | None,
@@ -243,3 +265,104 @@ def figure(number: str, preset: str | None, cluster_file: Path | None, output: P
         paths = figures.draw_figure4(panels, title, stem)
     for path in paths:
         click.echo(path)
+
+
+@model.command()
+@click.argument("reports", nargs=-1, type=click.Path(path_type=Path), metavar="[REPORT]...")
+@click.option("--preset", metavar="NAME", help="Start from this preset.")
+@click.option(
+    "--cluster", "cluster_file", type=click.Path(path_type=Path), metavar="FILE", help="Start from your own file."
+)
+@click.option(
+    "--probe", "disk", type=click.Path(path_type=Path), metavar="DIR", help="Also measure the disk under DIR."
+)
+@click.option(
+    "--probe-storage", "storage", type=click.Path(path_type=Path), metavar="DIR", help="Also measure mounted storage."
+)
+@click.option(
+    "--probe-size", type=Size(), default="256MiB", show_default=True, metavar="SIZE", help="Bytes a probe moves."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the cluster with the fit put in."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; the keys carry the units.")
+def fit(
+    reports: tuple[Path, ...],
+    preset: str | None,
+    cluster_file: Path | None,
+    disk: Path | None,
+    storage: Path | None,
+    probe_size: float,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Estimate bandwidth, disk speeds, dispatch gap and gamma from run reports, or from a small probe.
+
+    A later source does not replace an earlier one: what the reports tell is not probed for.
+
+    \b
+    Examples:
+      hbimg model fit run1.json run2.json
+      hbimg model fit run1.json --cluster mine.toml --output fitted.toml
+      hbimg model fit --probe /data --probe-storage /mnt/nfs
+    """
+    from hbimg.cli.model_tables import print_fitted
+    from hbimg.perfmodel import fit as fitting
+    from hbimg.perfmodel.figures import write_whole
+    from hbimg.perfmodel.probe import probe_disk, probe_storage
+    from hbimg.perfmodel.report import load_report
+    from hbimg.perfmodel.scenario_file import dumps
+
+    if not (reports or disk or storage):
+        raise ConfigError("nothing to fit to: give run reports, or --probe DIR, or --probe-storage DIR")
+    if output and not (preset or cluster_file):
+        raise ConfigError(
+            "--output writes the cluster with the fit put in: say which, by --cluster FILE or --preset NAME"
+        )
+    scenario = read_scenario(preset, cluster_file) if preset or cluster_file else None
+    flow = {"host_io": scenario.cluster.host_io, "shared_disk": scenario.cluster.shared_disk} if scenario else {}
+    fitted = fitting.fit([load_report(path) for path in reports], **flow) if reports else []
+    probed = probe_disk(disk, int(probe_size)) if disk else []
+    probed += probe_storage(storage, int(probe_size)) if storage else []
+    known = {each.parameter for each in fitted}
+    fitted += [each for each in probed if each.parameter not in known]
+    if output and scenario:
+        write_whole(output, dumps(fitting.with_fitted(scenario, fitted)).encode())
+        click.echo(f"wrote {output}", err=True)
+    if as_json:
+        echo_json({"fitted": fitted})
+    else:
+        print_fitted(fitted)
+
+
+@model.command()
+@click.argument("reports", nargs=-1, type=click.Path(path_type=Path), metavar="[REPORT]...")
+@source_options
+@click.option("--repeats", default=20, show_default=True, help="Simulated runs behind each prediction.")
+def check(
+    reports: tuple[Path, ...], preset: str | None, cluster_file: Path | None, as_json: bool, repeats: int
+) -> None:
+    """Prediction beside measurement: for your run reports, or for what is published about a preset.
+
+    \b
+    Examples:
+      hbimg model check --preset gridfactory
+      hbimg model check --preset nfs-testbed --json
+      hbimg model check run1.json run2.json --cluster fitted.toml
+    """
+    from hbimg.cli.model_tables import print_comparisons
+    from hbimg.perfmodel.check import check_report
+    from hbimg.perfmodel.published import check_preset
+    from hbimg.perfmodel.report import load_report
+
+    if reports:
+        scenario = read_scenario(preset, cluster_file)
+        rows = [row for path in reports for row in check_report(load_report(path), scenario, repeats)]
+    elif preset and not cluster_file:
+        rows = check_preset(preset, repeats)
+    else:
+        raise ConfigError("give run reports and --cluster FILE, or --preset NAME for what is published about it")
+    if as_json:
+        echo_json({"comparisons": rows})
+    else:
+        print_comparisons(rows)

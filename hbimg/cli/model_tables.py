@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,6 +10,8 @@ from rich.table import Table
 from hbimg.perfmodel.units import human_size, human_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from hbimg.perfmodel.check import Comparison
     from hbimg.perfmodel.fit import Fitted
     from hbimg.perfmodel.heatmap import Heatmap
@@ -37,8 +38,8 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
     """One row per processing time."""
     first = predictions[0]
     title = (
-        f"{first.scenario}: {first.jobs} jobs of {human_size(first.input_bytes)} in and {human_size(first.output_bytes)} out,"
-        f" {first.core} grid slots, NSRP {human_time(first.nsrp_s)}"
+        f"{first.scenario}: {first.jobs} jobs of {human_size(first.input_bytes)} in and"
+        f" {human_size(first.output_bytes)} out, {first.core} grid slots, NSRP {human_time(first.nsrp_s)}"
     )
     columns = (
         "processing",
@@ -145,4 +146,4 @@ def print_fitted(fitted: Sequence[Fitted]) -> None:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004 - three digits are enough below
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A time on the command line: `30`, `30s`, `5min`, `2h`; a bare number is seconds."""
 
     name = "seconds"
@@ -35,7 +35,7 @@ class Duration(click.ParamType):
         return seconds
 
 
-class Size(click.ParamType):
+class Size(click.ParamType[float]):
     """A size on the command line, always with its unit: `200MB`, `21.9MiB`."""
 
     name = "size"

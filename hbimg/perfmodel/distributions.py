@@ -7,15 +7,17 @@ or seconds), never negative.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hbimg.errors import ParameterError
 from hbimg.perfmodel.units import require_not_negative, require_positive
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Kind = Literal["constant", "uniform", "lognormal", "mixture", "sample"]
 
@@ -25,20 +27,26 @@ class Distribution:
     """How a quantity varies over jobs.
 
     `parameters` by kind: constant (value,); uniform (low, high); lognormal (mean, coefficient of variation); mixture
-    (share, value, share, value, ...), the shares summing to 1; sample (value, value, ...), used in order and cyclically,
+    (share, value, share, value, ...), the shares summing to 1; sample (value, value, ...), used in order and in turn,
     so that two samples of one length stay paired. ParameterError when a value is negative or not finite.
     """
 
     kind: Kind
     parameters: tuple[float, ...]
+    _mean: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for value in self.parameters:
             require_not_negative(f"a value of the {self.kind} distribution", value)
         _CHECKS[self.kind](self.parameters)
+        # Kept, because a sample may hold a million values and every equation asks for the mean.
+        object.__setattr__(self, "_mean", self._expected())
 
     def mean(self) -> float:
         """Expected value."""
+        return self._mean
+
+    def _expected(self) -> float:
         first = self.parameters[0]
         match self.kind:
             case "uniform":

@@ -10,7 +10,10 @@ data crosses the network (always 1 for the grid engine). Arguments are not check
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def job_time_s(
@@ -91,7 +94,7 @@ def resource_time_s(job: float, work_s: float, gamma: float, transferred_bytes: 
 
 
 def round_pipelined_s(processing_s: float, core: float, transferred_bytes: float, bandwidth: float) -> float:
-    """Length of a grid round in the paper's reading: max(T_j + x/B, #core * x/B), flat up to the release point, then T_j."""
+    """Length of a grid round, from (5) and (8): max(T_j + x/B, #core * x/B), flat to the release point, then T_j."""
     return max(processing_s + transferred_bytes / bandwidth, core * transferred_bytes / bandwidth)
 
 

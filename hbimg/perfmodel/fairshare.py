@@ -19,7 +19,7 @@ class Mover(Protocol):
 
 
 class FairShare:
-    """`rate` units per second shared in proportion to weights, a weight of 1 getting at most `limit` per second.
+    """`rate` units per second shared in proportion to weights; n transfers together get at most n times `limit`.
 
     `scheduled_s` belongs to the event loop: the earliest time for which it holds a wake-up of this resource.
     """
@@ -91,7 +91,7 @@ class FairShare:
         return finished
 
     def _speed(self) -> float:
-        return min(self._rate / self._weight, self._limit)
+        return min(self._rate, self._limit * self._count) / self._weight
 
     def _update(self, now_s: float) -> None:
         if self._count:

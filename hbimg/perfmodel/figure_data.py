@@ -5,9 +5,8 @@ Owns no drawing; `figures` draws what stands here, and tests hold these numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,7 +16,11 @@ from hbimg.perfmodel.predict import EXPERIMENT_TIMES_S, predict
 from hbimg.perfmodel.presets import bao2017_72, bao2017_132, bao2017_209, bao2017_figure4
 from hbimg.perfmodel.readings import figure4_layout
 from hbimg.perfmodel.simulate import SimulationResult, simulate
-from hbimg.perfmodel.simulator import System
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hbimg.perfmodel.simulator import System
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def figure3_curves(scenarios: Sequence[Scenario], repeats: int = 3, simulated_jo
     return curves
 
 
-def figure4_panels(points: int = 48) -> list[Panel]:
+def figure4_panels(points: int = 80) -> list[Panel]:
     """The paper's panels: (A) and (B) balanced, (C) and (D) in the proportions of the 72- and 209-core layouts."""
     axes = fine_axes(points)
     ideal = heatmap(bao2017_figure4(), *axes)
@@ -93,7 +96,7 @@ def figure4_panels(points: int = 48) -> list[Panel]:
     ]
 
 
-def own_panels(scenario: Scenario, points: int = 48) -> list[Panel]:
+def own_panels(scenario: Scenario, points: int = 80) -> list[Panel]:
     """The same for a cluster of one's own: (A, B) data in proportion to speed, (C, D) the allocation as described."""
     axes = fine_axes(points)
     share = scenario.allocation.network_share

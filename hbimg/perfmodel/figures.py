@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +16,9 @@ from hbimg.errors import ConfigError, ExportError
 from hbimg.perfmodel.units import MIB
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from hbimg.perfmodel.figure_data import Curve, Panel
 
 #: Okabe and Ito's colours, one for each cluster.
@@ -65,7 +66,7 @@ def _draw_curve(axes: Any, curve: Curve, quantity: str, unit_s: float, colour: s
 
 
 def draw_figure4(panels: Sequence[Panel], title: str, stem: Path) -> list[Path]:
-    """Maps of log10(hbimg / grid) clipped to [-1, 1], the line of equal times in red; writes `stem`.png and `stem`.svg."""
+    """Maps of log10(hbimg / grid) clipped to [-1, 1], equal times in red; writes `stem`.png and `stem`.svg."""
     figure = _new_figure(12.0, 9.6)
     grid = figure.subplots(2, 2)
     mesh = None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hbimg.perfmodel.parameters import Scenario
 from hbimg.perfmodel.predict import predict
 from hbimg.perfmodel.units import MIB, require_not_negative
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hbimg.perfmodel.parameters import Scenario
 
 #: A coarse map for the terminal, in steps of 1, 2, 5.
 TABLE_SIZES_BYTES = tuple(step * MIB for step in (10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0))

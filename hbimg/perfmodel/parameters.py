@@ -7,13 +7,15 @@ seconds. Where each number of a preset comes from is told in `presets`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hbimg.errors import ParameterError
 from hbimg.perfmodel.distributions import Distribution, constant
 from hbimg.perfmodel.units import require_not_negative, require_positive, require_share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Stealing = Literal["never", "always", "when-faster"]
 
@@ -52,8 +54,8 @@ class Cluster:
     """Machines on a network whose storage link carries `bandwidth_bytes_per_s` (both directions together, as measured).
 
     `grid_slots` 0 means as many as there are cores. `shared_disk` tells the simulator that the tasks of a machine share
-    its disk; the equations give each task the disk to itself. `host_io` is the paper's data flow: a map writes its input
-    and output to a temporary place on the host's disk too. `warm_cache` means the data was read before, so what fits in
+    its disk; the equations give each task the disk to itself. `host_io` is the paper's data flow: a map's input and
+    output also pass a temporary place on the host's disk. `warm_cache` means the data was read before, so what fits in
     a machine's page cache is not read from its disk. `rack_bandwidth_bytes_per_s` 0 means one network for all.
     """
 

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hbimg.errors import ParameterError
 from hbimg.perfmodel import equations
-from hbimg.perfmodel.parameters import Machine, Scenario
+
+if TYPE_CHECKING:
+    from hbimg.perfmodel.parameters import Machine, Scenario
 
 #: The job lengths of the paper's experiment (section 2.3): compression of 5 s, and sleep of 10 to 115 s more.
 EXPERIMENT_TIMES_S = (5.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0, 105.0, 120.0)
 
+#: Halvings that bring a search over all times below the rounding of a float.
+_HALVINGS = 60
+
 
 @dataclass(frozen=True)
 class GridPrediction:
-    """A grid engine over shared storage on `core` slots; `wall_clock_synchronised_s` is for slots that fetch together."""
+    """A grid engine on `core` slots; `wall_clock_synchronised_s` is for slots that fetch at the same moments."""
 
     core: int
     rounds: int
@@ -32,7 +38,7 @@ class GridPrediction:
 
 @dataclass(frozen=True)
 class HbimgPrediction:
-    """Maps beside their data; `local` and `network` are T_wc_local and T_wc_network, weighed by `network_share` (gamma)."""
+    """Maps beside their data: T_wc_local and T_wc_network, weighed by gamma, the `network_share`."""
 
     core: int
     rounds: int
@@ -155,11 +161,13 @@ def predict_grid(scenario: Scenario, core: int) -> GridPrediction:
     rounds = equations.rounds_grid(workload.jobs, core)
     work_s = max(processing, workload.pad_to_s - size / real)
     network = equations.wall_clock_network_s(rounds, size, real, work_s)
+    if len({machine.speed for machine in scenario.cluster.machines}) > 1:
+        network = greedy_wall_clock_s(scenario, core, size / real)
     together_s = equations.round_synchronised_s(processing, core, size, bandwidth)
     return GridPrediction(
         core=core,
         rounds=rounds,
-        round_s=network / rounds,
+        round_s=size / real + work_s,
         real_bandwidth_bytes_per_s=real,
         wall_clock_s=_with_release(
             scenario, equations.wall_clock_s(network, 0.0, gamma=1.0, alpha=0), network / rounds
@@ -167,6 +175,34 @@ def predict_grid(scenario: Scenario, core: int) -> GridPrediction:
         wall_clock_synchronised_s=rounds * max(together_s, workload.pad_to_s),
         resource_time_s=equations.resource_time_s(workload.jobs, work_s, 1.0, size, real),
     )
+
+
+def greedy_wall_clock_s(scenario: Scenario, core: int, transfer_s: float) -> float:
+    """End of the last job when machines differ in speed and each slot takes the next job as soon as it is free.
+
+    Equation 5's rounds for slots of different pace: the last of the jobs starts at the first moment by which so many
+    have started, and whatever runs then runs to its end. For equal machines this is equation 5.
+    """
+    workload, slots, machines = scenario.workload, scenario.slots(), scenario.cluster.machines
+    # The grid may have fewer slots than the machines have cores: all machines then give up the same share.
+    counts = [count * core / sum(slots) for count in slots]
+    works = [max(workload.processing_s.mean() / m.speed, workload.pad_to_s - transfer_s) for m in machines]
+    lengths = [transfer_s + work_s for work_s in works]
+
+    def last_end_s(time_s: float) -> float:
+        return max((math.floor(time_s / length * (1 + 1e-12)) + 1) * length for length in lengths)
+
+    def started(time_s: float) -> float:
+        pairs = zip(counts, lengths, strict=True)
+        return sum(count * (math.floor(time_s / length * (1 + 1e-12)) + 1) for count, length in pairs)
+
+    low, high = 0.0, workload.jobs * max(lengths)
+    if started(low) >= workload.jobs * (1 - 1e-12):
+        return last_end_s(low)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if started(middle) >= workload.jobs * (1 - 1e-12) else (middle, high)
+    return last_end_s(high)
 
 
 def predict_throttled_grid(scenario: Scenario) -> GridPrediction:

@@ -7,13 +7,16 @@ project's own measurement of a grid engine over NFS on a shaped link (docs/model
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hbimg.errors import ConfigError
 from hbimg.perfmodel.distributions import constant
 from hbimg.perfmodel.parameters import Allocation, Cluster, Machine, Scenario, Scheduling, Workload
 from hbimg.perfmodel.units import GIB, MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Section 2.3. The paper writes Mb and GB; only MB with 1 GB = 1024 MB gives its own release points (see READINGS).
 BANDWIDTH = 70 * MIB
@@ -22,8 +25,8 @@ T1_JOBS = 3310
 T1_INPUT, T1_OUTPUT = 70.7 * GIB / T1_JOBS, 21.5 * GIB / T1_JOBS
 #: Section 2.1: about 5% of maps were rack-local on a balanced cluster; section 3: almost 30% on the 209 cores.
 GAMMA_BALANCED, GAMMA_209 = 0.05, 0.30
-#: How unevenly a link that serves in order of arrival shares itself: fitted to our own measurement (`nfs_testbed`), where
-#: it gives both the resource times and the spread of the transfers' lengths.
+#: How unevenly a link that serves in order of arrival shares itself: fitted to our own measurement (`nfs_testbed`),
+#: where it gives both the resource times and the spread of the transfers' lengths.
 MEASURED_UNEVENNESS = 0.3
 
 
@@ -95,8 +98,8 @@ def gridfactory() -> Scenario:
     """20 PCs, 50 packages of 1,000 images; GridFactory with QEMU: 49 min a job, packages made in 200 min, one PC lost.
 
     Speeds are not in the paper: 100 Mbit/s (11 MB/s of payload) and a disk of 40 MB/s are assumed for hospital PCs of
-    that age; the job time includes their effect, so they hardly matter. Which PC failed, and when, is in a figure that is
-    lost: taken is the PC with the last package, half way through it.
+    that age; the job time includes their effect, so they hardly matter. Which PC failed, and when, is in a figure
+    that is lost: taken is the PC with the last package, half way through it.
     """
     return _gridfactory("gridfactory", 49.0, lost_pc=True)
 

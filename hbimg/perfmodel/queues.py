@@ -60,8 +60,8 @@ class Dispatcher(Protocol):
     def retry(self, machine: int) -> None:
         """The locality delay of an idle slot of `machine` is over."""
 
-    def machine_lost(self, machine: int) -> None:
-        """`machine` runs nothing any more."""
+    def machine_lost(self, machine: int) -> list[int]:
+        """`machine` runs nothing any more; the jobs that waited for it."""
 
 
 Start = Callable[[int, int, bool], None]
@@ -71,7 +71,7 @@ class GridDispatcher:
     """One queue in order of submission; the slot that has been idle longest takes the next job."""
 
     def __init__(self, queue: JobQueue, slots: Sequence[int], most: int, start: Start) -> None:
-        # Slots are dealt out machine by machine in turn, as a grid engine spreads load; `most` caps them (the throttle).
+        # Slots are dealt out machine by machine in turn, as grid engines spread load; `most` is the throttle.
         order = [machine for layer in range(max(slots)) for machine, count in enumerate(slots) if layer < count]
         self._idle: deque[int] = deque(order[:most])
         self._queue = queue
@@ -93,9 +93,10 @@ class GridDispatcher:
     def retry(self, machine: int) -> None:
         """Nothing waits for locality here."""
 
-    def machine_lost(self, machine: int) -> None:
+    def machine_lost(self, machine: int) -> list[int]:
         self._lost.add(machine)
         self._idle = deque(each for each in self._idle if each != machine)
+        return []
 
     def _match(self) -> None:
         while self._idle and self._queue:
@@ -171,12 +172,11 @@ class LocalDispatcher:
             self._idle[machine] -= 1
             self._start(self._queues[victim].take_last(), machine, False)
 
-    def machine_lost(self, machine: int) -> None:
+    def machine_lost(self, machine: int) -> list[int]:
         self._lost.add(machine)
         self._idle[machine] = 0
         queue = self._queues[machine]
-        for _ in range(len(queue)):
-            self.job_ready(queue.take())
+        return [queue.take() for _ in range(len(queue))]
 
     def _backlog(self, machine: int) -> float:
         return len(self._queues[machine]) / self._slots[machine]

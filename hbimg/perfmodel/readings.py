@@ -153,7 +153,7 @@ def _figure4_readings() -> list[Reading]:
     ]
     found += [
         Reading(
-            about=f"Figure 4 ({panel}): proportions of {scenario.name} on 300 cores, or its machines? (500 MB, 1,000 s)",
+            about=f"Figure 4 ({panel}) at 500 MB and 1,000 s: proportions of {scenario.name}, or its machines?",
             taken="'the same data allocation proportion' on the 300 cores of panels A and B",
             taken_value=predict(figure4_layout(scenario)).wall_clock_ratio,
             other="the 5,000 jobs on the machines of Table 2 themselves",

@@ -65,10 +65,10 @@ def _spread(parse: Parser) -> Parser:
 
 
 def _values(kind: str, values: list[object], parse: Parser, what: str) -> tuple[float, ...]:
-    if kind == "lognormal" and len(values) == 2:  # noqa: PLR2004 - mean and coefficient of variation
+    if kind == "lognormal" and len(values) == 2:
         return (parse(values[0], what), _number(values[1], f"{what}: coefficient of variation"))
     if kind == "mixture":
-        pairs = [pair for pair in values if isinstance(pair, list) and len(pair) == 2]  # noqa: PLR2004 - share, value
+        pairs = [pair for pair in values if isinstance(pair, list) and len(pair) == 2]
         if len(pairs) != len(values):
             raise ParameterError(f"{what}.mixture: must be a list of [share, value] pairs")
         return tuple(v for share, value in pairs for v in (_number(share, what), parse(value, what)))

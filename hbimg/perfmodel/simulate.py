@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hbimg.errors import ParameterError
-from hbimg.perfmodel.parameters import Scenario
 from hbimg.perfmodel.simulator import System, run_once
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hbimg.perfmodel.parameters import Scenario
+    from hbimg.perfmodel.trace import Trace
 
 LEVEL = 0.95
 
@@ -51,8 +56,7 @@ def simulate(scenario: Scenario, system: System, *, repeats: int = 5, seed: int 
         raise ParameterError(f"seed = {seed}: must be 0 or more")
     rows = []
     for repeat in range(repeats):
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(repeat,)))
-        trace = run_once(scenario, system, rng)
+        trace = run_once(scenario, system, _generator(seed, repeat))
         wall_s = trace.wall_clock_s
         busy = trace.network_busy_s / wall_s if wall_s else 0.0
         rows.append((wall_s, trace.resource_time_s, trace.network_share, busy, float(trace.failed_attempts)))
@@ -60,26 +64,36 @@ def simulate(scenario: Scenario, system: System, *, repeats: int = 5, seed: int 
     return SimulationResult(scenario.name, system, repeats, seed, *columns)
 
 
+def first_run(scenario: Scenario, system: System, seed: int = 0) -> Trace:
+    """The first of the runs that `simulate` makes with `seed`, job by job."""
+    return run_once(scenario, system, _generator(seed, 0))
+
+
+def _generator(seed: int, repeat: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(repeat,)))
+
+
 def estimate(values: Sequence[float]) -> Estimate:
     """Mean of independent `values` and its 95% interval by Student's t; a single value has no width to show."""
     mean = statistics.fmean(values)
-    if len(values) < 2:  # noqa: PLR2004 - a variance needs two
+    if len(values) < 2:
         return Estimate(mean, mean, mean)
     half = t_quantile((1 + LEVEL) / 2, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return Estimate(mean, mean - half, mean + half)
+    # None of what is estimated here can be negative, though few and scattered values may seem to allow it.
+    return Estimate(mean, max(0.0, mean - half), mean + half)
 
 
 def t_quantile(probability: float, degrees: int) -> float:
-    """Quantile of Student's t: exact for 1 and 2 degrees of freedom, else Hill's expansion (Abramowitz-Stegun 26.7.5)."""
+    """Quantile of Student's t: exact for 1 and 2 degrees of freedom, else Abramowitz and Stegun's 26.7.5."""
     if degrees == 1:
         return math.tan(math.pi * (probability - 0.5))
-    if degrees == 2:  # noqa: PLR2004 - closed form
+    if degrees == 2:
         return (2 * probability - 1) * math.sqrt(2 / (4 * probability * (1 - probability)))
-    z = statistics.NormalDist().inv_cdf(probability)
+    z = float(statistics.NormalDist().inv_cdf(probability))
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return z + sum(term / degrees ** (power + 1) for power, term in enumerate(terms))
+    return z + math.fsum(term / degrees ** (power + 1) for power, term in enumerate(terms))

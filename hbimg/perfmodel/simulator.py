@@ -7,6 +7,7 @@ slow one another down. Which job runs where is decided in `queues`. Results are 
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +17,6 @@ import numpy as np
 from hbimg.errors import ParameterError
 from hbimg.perfmodel.equations import jobs_per_machine
 from hbimg.perfmodel.fairshare import FairShare
-from hbimg.perfmodel.parameters import Scenario
 from hbimg.perfmodel.predict import disk_time, held_bytes
 from hbimg.perfmodel.queues import GridDispatcher, JobQueue, LocalDispatcher, StealingRules
 from hbimg.perfmodel.trace import Trace
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from hbimg.perfmodel.parameters import Scenario
 
 System = Literal["grid", "hbimg"]
 
@@ -88,10 +90,11 @@ class _Run:
         disks = [disk_time(scenario, m, held) for m, held in zip(cluster.machines, held_bytes(scenario), strict=True)]
         mean_in, mean_out = workload.input_bytes.mean() or 1.0, workload.output_bytes.mean() or 1.0
         self._disk_s_per_byte = [(disk.read_s / mean_in, disk.write_s / mean_out) for disk in disks]
-        self._running: dict[int, set[_Attempt]] | None = {} if scheduling.machine_failures else None
+        self._running: dict[int, dict[_Attempt, None]] | None = {} if scheduling.machine_failures else None
         self._lost: set[int] = set()
         self._left = self._jobs
         self._trace = Trace(self._jobs)
+        self._trace.input_bytes, self._trace.output_bytes = self._in, self._out
         self._homes = self._placement()
         self._remote = self._imposed_remote()
         self._dispatcher = self._grid_dispatcher() if system == "grid" else self._local_dispatcher()
@@ -128,7 +131,7 @@ class _Run:
             queues = [JobQueue() for _ in range(machines)]
         else:
             borders = np.searchsorted(self._homes, np.arange(machines + 1)).tolist()
-            queues = [JobQueue(first, end) for first, end in zip(borders[:-1], borders[1:], strict=True)]
+            queues = [JobQueue(first, end) for first, end in itertools.pairwise(borders)]
         homes = self._homes
         dispatcher = LocalDispatcher(queues, lambda job: int(homes[job]), self._scenario.slots(), self._start)
         scheduling = self._scenario.scheduling
@@ -179,7 +182,7 @@ class _Run:
         attempt = _Attempt(job, machine, bool(local), self._now_s + self._gap_s)
         self._trace.attempts += 1
         if self._running is not None:
-            self._running.setdefault(machine, set()).add(attempt)
+            self._running.setdefault(machine, {})[attempt] = None
         attempt.weight = self._weight[job]
         attempt.stages = self._stages(attempt)
         if self._gap_s:
@@ -229,21 +232,27 @@ class _Run:
         attempt.resource = None
         while attempt.stages:
             resource, amount = attempt.stages.pop()
-            if resource is None:
-                if amount:
-                    self._at(self._now_s + amount, self._advance, attempt)
+            if isinstance(resource, str):
+                if not self._note(resource, attempt):
                     return
-            elif resource is _READ_DONE:
-                attempt.read_end_s = self._now_s
-            elif resource is _COMPUTE_DONE:
-                attempt.compute_end_s = self._now_s
-            elif resource is _FAIL:
-                self._fail(attempt)
+            elif amount and resource is None:
+                self._at(self._now_s + amount, self._advance, attempt)
                 return
             elif amount:
                 self._enter(resource, amount, attempt)
                 return
         self._finish(attempt)
+
+    def _note(self, mark: str, attempt: _Attempt) -> bool:
+        """Note the time of a mark; False when the attempt ends with it."""
+        if mark is _FAIL:
+            self._fail(attempt)
+            return False
+        if mark is _READ_DONE:
+            attempt.read_end_s = self._now_s
+        else:
+            attempt.compute_end_s = self._now_s
+        return True
 
     def _enter(self, share: FairShare, amount: float, attempt: _Attempt) -> None:
         attempt.resource = share
@@ -284,7 +293,7 @@ class _Run:
 
     def _free(self, attempt: _Attempt) -> None:
         if self._running is not None:
-            self._running[attempt.machine].discard(attempt)
+            self._running[attempt.machine].pop(attempt, None)
         self._dispatcher.slot_freed(attempt.machine)
 
     def _fail(self, attempt: _Attempt) -> None:
@@ -299,14 +308,15 @@ class _Run:
         self._lost.add(machine)
         noticed_s = self._now_s + self._scenario.scheduling.failure_detection_s
         assert self._running is not None
-        for attempt in self._running.pop(machine, set()):
+        for attempt in self._running.pop(machine, {}):
             attempt.dead = True
             if attempt.resource is not None:
                 attempt.resource.cancel(self._now_s, attempt.weight)
                 self._wake(attempt.resource)
             self._trace.lost(max(0.0, self._now_s - attempt.start_s))
             self._at(noticed_s, self._dispatcher.job_ready, attempt.job)
-        self._at(noticed_s, self._dispatcher.machine_lost, machine)
+        for job in self._dispatcher.machine_lost(machine):
+            self._at(noticed_s, self._dispatcher.job_ready, job)
 
 
 def _packed(values: NDArray[np.float64]) -> array[float]:

@@ -29,6 +29,8 @@ class Trace:
         self.write_s = array("d", zeros)
         self.machine = array("l", bytes(array("l").itemsize * jobs))
         self.local = bytearray(jobs)
+        self.input_bytes = array("d", zeros)
+        self.output_bytes = array("d", zeros)
         self.attempts = 0
         self.failed_attempts = 0
         self.lost_s = 0.0

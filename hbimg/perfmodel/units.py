@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from hbimg.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MIB = 2.0**20
 GIB = 2.0**30
@@ -47,7 +50,7 @@ def parse_speed(value: object, what: str) -> float:
 
 
 def parse_time(value: object, what: str, *, bare_seconds: bool = False) -> float:
-    """Seconds of a text such as `"30 s"`, `"5min"` or `"2 h"`; a bare number counts only where `bare_seconds` is set."""
+    """Seconds of a text such as `"30 s"`, `"5min"` or `"2 h"`; a bare number only where `bare_seconds` is set."""
     return _parse(value, what, _TIME_UNITS, "30 s", bare=bare_seconds)
 
 
