@@ -156,14 +156,16 @@ def predict_grid(scenario: Scenario, core: int) -> GridPrediction:
     """The grid engine with `core` slots by equations 5 to 9."""
     workload, bandwidth = scenario.workload, scenario.cluster.storage_bytes_per_s
     size, processing = workload.bytes_per_job, effective_processing_s(scenario)
-    real = equations.real_bandwidth(bandwidth, core, equations.allowed_core(bandwidth, processing, size))
+    # Fewer jobs than slots leave slots empty, which congest nothing.
+    busy = min(core, workload.jobs)
+    real = equations.real_bandwidth(bandwidth, busy, equations.allowed_core(bandwidth, processing, size))
     real = min(real, scenario.cluster.stream_bytes_per_s)
     rounds = equations.rounds_grid(workload.jobs, core)
     work_s = max(processing, workload.pad_to_s - size / real)
     network = equations.wall_clock_network_s(rounds, size, real, work_s)
     if len({machine.speed for machine in scenario.cluster.machines}) > 1:
         network = greedy_wall_clock_s(scenario, core, size / real)
-    together_s = equations.round_synchronised_s(processing, core, size, bandwidth)
+    together_s = equations.round_synchronised_s(processing, busy, size, bandwidth)
     return GridPrediction(
         core=core,
         rounds=rounds,
@@ -231,7 +233,8 @@ def _predict_hbimg(scenario: Scenario) -> HbimgPrediction:
     size, processing = workload.bytes_per_job, workload.processing_s.mean()
     allowed = equations.allowed_core(bandwidth, effective_processing_s(scenario), size)
     # Only the maps that read over the network share it: gamma of the slots at any moment.
-    real = min(equations.real_bandwidth(bandwidth, gamma * sum(slots), allowed), cluster.stream_bytes_per_s)
+    reading = gamma * min(sum(slots), workload.jobs)
+    real = min(equations.real_bandwidth(bandwidth, reading, allowed), cluster.stream_bytes_per_s)
     placed = equations.jobs_per_machine(workload.jobs, scenario.allocation.regions)
     local, network, busy, rounds = [], [], 0.0, []
     for machine, jobs, count, held in zip(cluster.machines, placed, slots, held_bytes(scenario), strict=True):
