@@ -7,6 +7,7 @@ seconds. Where each number of a preset comes from is told in `presets`.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -61,7 +62,6 @@ class Cluster:
 
     machines: tuple[Machine, ...]
     bandwidth_bytes_per_s: float
-    name: str = "cluster"
     grid_slots: int = 0
     rack_bandwidth_bytes_per_s: float = 0.0
     shared_disk: bool = True
@@ -70,15 +70,15 @@ class Cluster:
 
     def __post_init__(self) -> None:
         if not self.machines:
-            raise ParameterError(f"cluster {self.name}: no machines: describe at least one")
+            raise ParameterError("cluster: no machines: describe at least one")
         names = [machine.name for machine in self.machines]
-        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
-            raise ParameterError(f"cluster {self.name}: two machines are called {twice[0]}: names must differ")
-        require_positive(f"cluster {self.name}: bandwidth_bytes_per_s", self.bandwidth_bytes_per_s)
-        require_not_negative(f"cluster {self.name}: rack_bandwidth_bytes_per_s", self.rack_bandwidth_bytes_per_s)
+            raise ParameterError(f"cluster: two machines are called {twice[0]}: names must differ")
+        require_positive("cluster: bandwidth_bytes_per_s", self.bandwidth_bytes_per_s)
+        require_not_negative("cluster: rack_bandwidth_bytes_per_s", self.rack_bandwidth_bytes_per_s)
         if self.grid_slots < 0:
-            raise ParameterError(f"cluster {self.name}: grid_slots = {self.grid_slots}: must be 0 (all cores) or more")
+            raise ParameterError(f"cluster: grid_slots = {self.grid_slots}: must be 0 (all cores) or more")
 
     @property
     def core(self) -> int:

@@ -53,23 +53,23 @@ def _bao(name: str, cluster: Cluster, allocation: Allocation, scheduling: Schedu
     return Scenario(name, cluster, t1_images, allocation, scheduling)
 
 
-def _paper_cluster(name: str, machines: tuple[Machine, ...], grid_slots: int = 0) -> Cluster:
+def _paper_cluster(machines: tuple[Machine, ...], grid_slots: int = 0) -> Cluster:
     # The paper gives each map the disk to itself; 70.7 GB over its machines lay in their page caches.
-    return Cluster(machines, BANDWIDTH, name, grid_slots=grid_slots, shared_disk=False)
+    return Cluster(machines, BANDWIDTH, grid_slots=grid_slots, shared_disk=False)
 
 
 def bao2017_72() -> Scenario:
     """72 cores on 6 machines; 11 regions: 5 machines with 2, one with 1 (Table 2)."""
     name = "bao2017-72"
     allocation = Allocation((2.0,) * 5 + (1.0,), GAMMA_BALANCED)
-    return _bao(name, _paper_cluster(name, _machines((6, 12))), allocation, _PAPER_SCHEDULING)
+    return _bao(name, _paper_cluster(_machines((6, 12))), allocation, _PAPER_SCHEDULING)
 
 
 def bao2017_132() -> Scenario:
     """132 cores on 11 machines; 34 regions: 10 machines with 3, one with 4 (Table 2)."""
     name = "bao2017-132"
     allocation = Allocation((3.0,) * 10 + (4.0,), GAMMA_BALANCED)
-    return _bao(name, _paper_cluster(name, _machines((11, 12))), allocation, _PAPER_SCHEDULING)
+    return _bao(name, _paper_cluster(_machines((11, 12))), allocation, _PAPER_SCHEDULING)
 
 
 def bao2017_209() -> Scenario:
@@ -79,7 +79,7 @@ def bao2017_209() -> Scenario:
     waiting maps were sent to idle cores (section 3), so the simulator steals; the equations take gamma as measured.
     """
     name = "bao2017-209"
-    cluster = _paper_cluster(name, _machines((3, 32), (10, 3), (7, 12), (1, 11)), grid_slots=209)
+    cluster = _paper_cluster(_machines((3, 32), (10, 3), (7, 12), (1, 11)), grid_slots=209)
     scheduling = Scheduling(share_unevenness=MEASURED_UNEVENNESS, stealing="always")
     return _bao(name, cluster, Allocation((3.0,) + (2.0,) * 20, GAMMA_209), scheduling)
 
@@ -90,7 +90,7 @@ def bao2017_figure4() -> Scenario:
     output_share = T1_OUTPUT / (T1_INPUT + T1_OUTPUT)
     size = 500 * MIB
     workload = Workload(5000, constant(size * (1 - output_share)), constant(size * output_share), constant(1000.0))
-    cluster = _paper_cluster(name, _machines((20, 15)))
+    cluster = _paper_cluster(_machines((20, 15)))
     return Scenario(name, cluster, workload, Allocation((1.0,) * 20, GAMMA_BALANCED), _PAPER_SCHEDULING)
 
 
@@ -115,7 +115,7 @@ def _gridfactory(name: str, job_min: float, *, lost_pc: bool) -> Scenario:
     # Jobs are taken in order by the PC that has been idle longest: the last package runs on PC number 50 - 2 * 20.
     failures = (("pc-10", release_s * jobs + job_s / 2),) if lost_pc else ()
     workload = Workload(jobs, constant(400e6), constant(1e6), constant(job_s), release_interval_s=release_s)
-    cluster = Cluster(machines, 11e6, name)
+    cluster = Cluster(machines, 11e6)
     return Scenario(name, cluster, workload, Allocation((1.0,) * 20), Scheduling(machine_failures=failures))
 
 
@@ -125,7 +125,7 @@ def nfs_testbed() -> Scenario:
     machines = tuple(Machine(f"sge{slots}", slots, 100e6, 65e6) for slots in (1, 2, 4))
     workload = Workload(12, constant(8.39e6), constant(1.44e6), pad_to_s=3.0)
     scheduling = Scheduling(grid_dispatch_gap_s=0.94, share_unevenness=MEASURED_UNEVENNESS)
-    return Scenario(name, Cluster(machines, 11.8e6, name), workload, Allocation((1.0, 2.0, 4.0)), scheduling)
+    return Scenario(name, Cluster(machines, 11.8e6), workload, Allocation((1.0, 2.0, 4.0)), scheduling)
 
 
 _PAPER_SCHEDULING = Scheduling(share_unevenness=MEASURED_UNEVENNESS)

@@ -117,9 +117,7 @@ def figure4_layout(scenario: Scenario) -> Scenario:
     scaled = tuple(replace(m, cores=c) for m, c in zip(machines, cores, strict=True))
     bandwidth = _FOLD * figure4.cluster.bandwidth_bytes_per_s
     name = f"figure 4 in the proportions of {scenario.name}"
-    cluster = replace(
-        scenario.cluster, name=name, machines=scaled, grid_slots=total * _FOLD, bandwidth_bytes_per_s=bandwidth
-    )
+    cluster = replace(scenario.cluster, machines=scaled, grid_slots=total * _FOLD, bandwidth_bytes_per_s=bandwidth)
     workload = replace(figure4.workload, jobs=figure4.workload.jobs * _FOLD)
     return Scenario(name, cluster, workload, Allocation(scenario.allocation.regions, GAMMA_BALANCED))
 

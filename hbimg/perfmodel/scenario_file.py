@@ -156,7 +156,7 @@ def _scenario(document: Mapping[str, Any], default_name: str) -> Scenario:
     name = _text(document.get("name", default_name), "name")
     table = dict(_table(document, "cluster"))
     machines, groups = _machines(table.pop("machine", []))
-    cluster = Cluster(machines=machines, name=name, **_fields(table, _CLUSTER, ("bandwidth",), "cluster"))
+    cluster = Cluster(machines=machines, **_fields(table, _CLUSTER, ("bandwidth",), "cluster"))
     if "workload" in document:
         needed = ("jobs", "input", "output")
         workload = Workload(**_fields(_table(document, "workload"), _WORKLOAD, needed, "workload"))
