@@ -43,7 +43,7 @@ class Simulations:
 
 @dataclass(frozen=True)
 class Advice:
-    """The answer. `break_even_s` is the job length from which the grid is as fast; None when one side always wins.
+    """The answer. `break_even_s` is the job length from which the grid is as fast (see the function of that name).
 
     `saved_share` is the share of the best grid's wall-clock time that hbimg saves (negative: it loses). `load_s` is the
     time to bring all input over the network once, `pays_after_runs` how many runs win that back (None: never).
@@ -87,14 +87,14 @@ def advise(scenario: Scenario, *, repeats: int = 3, seed: int = 0) -> Advice:
 
 
 def break_even_s(scenario: Scenario) -> float | None:
-    """The shortest job length at which the equations give hbimg no better wall-clock time than the best grid's.
+    """The shortest job length from which on hbimg saves less than 1% of the best grid's wall-clock time (equations).
 
-    None when hbimg is ahead even for the longest jobs. 0 when it is behind even for the shortest.
+    None when hbimg is ahead even for the longest jobs, 0 when it is not even for the shortest.
     """
 
     def behind(time_s: float) -> bool:
         prediction = predict(scenario.with_time(time_s))
-        return prediction.hbimg.wall_clock_s >= _wall_clocks(prediction, None)[0]
+        return prediction.hbimg.wall_clock_s >= (1 - _LEVEL) * _wall_clocks(prediction, None)[0]
 
     low, high = 1e-3, 1e-3
     while not behind(high):

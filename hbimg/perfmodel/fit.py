@@ -31,6 +31,8 @@ _Z = 1.959964
 _RESAMPLES = 400
 #: Fewer values than this say too little for an interval.
 _FEWEST = 3
+#: Transfers under way on average, from which on unevenness shows.
+_COMPANY = 3.0
 
 
 #: Estimates of a host's disk speed from its transfers of one kind and those of the other.
@@ -102,9 +104,17 @@ def _network(reports: Sequence[RunReport]) -> list[Fitted]:
 
 
 def _log_shares(transfers: Sequence[Transfer], flow: Flow) -> list[float]:
-    """Logarithm of what each transfer moved over its even share, for those that had company all the time."""
-    fair = flow.fair_bytes(transfers)
-    return [math.log(t.size_bytes / f) for t, f in zip(transfers, fair, strict=True) if f > 0 and t.size_bytes != f]
+    """Logarithms whose spread is that of the weights: of what each transfer moved over its even share.
+
+    One of n transfers is part of its own standard of comparison, which narrows the spread by (n - 1)/n; those with
+    little company tell next to nothing and are left out.
+    """
+    fair, company = flow.fair_bytes(transfers), flow.mean_active(transfers)
+    return [
+        math.log(t.size_bytes / even) * math.sqrt(n / (n - 1))
+        for t, even, n in zip(transfers, fair, company, strict=True)
+        if n >= _COMPANY and even > 0
+    ]
 
 
 def _disks(reports: Sequence[RunReport], passes: int, speeds_of: _Speeds) -> list[Fitted]:

@@ -39,11 +39,21 @@ class Flow:
     def fair_bytes(self, transfers: Sequence[Transfer]) -> Floats:
         """What each transfer would have moved had all that were under way moved equally fast, shape (transfers,)."""
         each = np.where(self.active > 0, self.rates_bytes_per_s / np.maximum(self.active, 1), 0.0)
-        moved = np.concatenate(([0.0], np.cumsum(each * self.lengths_s)))
+        return self._integral(each, transfers)
+
+    def mean_active(self, transfers: Sequence[Transfer]) -> Floats:
+        """How many were under way on average while each of `transfers` was, itself included, shape (transfers,)."""
+        lengths = np.array([t.end_s - t.start_s for t in transfers])
+        mean: Floats = self._integral(self.active, transfers) / lengths
+        return mean
+
+    def _integral(self, values: Floats, transfers: Sequence[Transfer]) -> Floats:
+        """Integral of the segments' `values` over the time of each transfer."""
+        moved = np.concatenate(([0.0], np.cumsum(values * self.lengths_s)))
         borders = np.concatenate((self.starts_s, [self.starts_s[-1] + self.lengths_s[-1]]))
         starts, ends = [t.start_s for t in transfers], [t.end_s for t in transfers]
-        fair: Floats = np.interp(ends, borders, moved) - np.interp(starts, borders, moved)
-        return fair
+        integral: Floats = np.interp(ends, borders, moved) - np.interp(starts, borders, moved)
+        return integral
 
 
 def flow_of(transfers: Sequence[Transfer]) -> Flow:

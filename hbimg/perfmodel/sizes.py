@@ -62,6 +62,7 @@ def _files(path: Path) -> Iterator[Path]:
 
     if path.is_file():
         yield path
+        return
     for folder, _, names in os.walk(path, onerror=refuse):
         for name in names:
             yield Path(folder) / name
