@@ -19,33 +19,41 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Duration(click.ParamType[float]):
-    """A time on the command line: `30`, `30s`, `5min`, `2h`; a bare number is seconds."""
-
-    name = "seconds"
+class _Quantity(click.ParamType[float]):
+    """A number with a unit; subclasses say how it is read."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ARG002
-        from hbimg.perfmodel.units import parse_time, require_not_negative
-
+        # A default comes here once more after it was read.
         if isinstance(value, float):
             return value
-        what = f"--{param.name.replace('_', '-')}" if param is not None and param.name else "time"
+        return self.read(value, param.opts[0] if param is not None else self.name)
+
+    def read(self, value: object, what: str) -> float:
+        """The number in its base unit; ParameterError names `what`."""
+        raise NotImplementedError
+
+
+class Duration(_Quantity):
+    """A time on the command line: `30`, `30s`, `5min`, `2h`; a bare number is seconds."""
+
+    name = "time"
+
+    def read(self, value: object, what: str) -> float:
+        from hbimg.perfmodel.units import parse_time, require_not_negative
+
         seconds = parse_time(value, what, bare_seconds=True)
         require_not_negative(what, seconds)
         return seconds
 
 
-class Size(click.ParamType[float]):
+class Size(_Quantity):
     """A size on the command line, always with its unit: `200MB`, `21.9MiB`."""
 
     name = "size"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ARG002
+    def read(self, value: object, what: str) -> float:
         from hbimg.perfmodel.units import parse_size, require_positive
 
-        if isinstance(value, float):
-            return value
-        what = f"--{param.name.replace('_', '-')}" if param is not None and param.name else "size"
         size = parse_size(value, what)
         require_positive(what, size)
         return size

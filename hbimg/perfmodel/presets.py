@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from hbimg.errors import ConfigError
 from hbimg.perfmodel.distributions import constant
-from hbimg.perfmodel.parameters import Allocation, Cluster, Machine, Scenario, Scheduling, Workload
+from hbimg.perfmodel.parameters import (
+    MEASURED_UNEVENNESS,
+    Allocation,
+    Cluster,
+    Machine,
+    Scenario,
+    Scheduling,
+    Workload,
+)
 from hbimg.perfmodel.units import GIB, MIB
 
 if TYPE_CHECKING:
@@ -25,9 +33,6 @@ T1_JOBS = 3310
 T1_INPUT, T1_OUTPUT = 70.7 * GIB / T1_JOBS, 21.5 * GIB / T1_JOBS
 #: Section 2.1: about 5% of maps were rack-local on a balanced cluster; section 3: almost 30% on the 209 cores.
 GAMMA_BALANCED, GAMMA_209 = 0.05, 0.30
-#: How unevenly a link that serves in order of arrival shares itself: fitted to our own measurement (`nfs_testbed`),
-#: where it gives both the resource times and the spread of the transfers' lengths.
-MEASURED_UNEVENNESS = 0.3
 
 
 @dataclass(frozen=True)

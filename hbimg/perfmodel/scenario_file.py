@@ -16,7 +16,16 @@ import tomli_w
 
 from hbimg.errors import ConfigError, ParameterError
 from hbimg.perfmodel.distributions import Distribution
-from hbimg.perfmodel.parameters import Allocation, Cluster, Machine, Scenario, Scheduling, Workload, balanced
+from hbimg.perfmodel.parameters import (
+    MEASURED_UNEVENNESS,
+    Allocation,
+    Cluster,
+    Machine,
+    Scenario,
+    Scheduling,
+    Workload,
+    balanced,
+)
 from hbimg.perfmodel.units import format_size, format_speed, format_time, parse_size, parse_speed, parse_time
 
 Parser = Callable[[object, str], Any]
@@ -163,7 +172,10 @@ def _scenario(document: Mapping[str, Any], default_name: str) -> Scenario:
     else:
         workload = Workload(cluster.core, Distribution("constant", (1.0,)), Distribution("constant", (0.0,)))
     allocation = _allocation(document.get("allocation", {}), machines, groups)
-    scheduling = Scheduling(**_fields(document.get("scheduling", {}), _SCHEDULING, (), "scheduling"))
+    # Even shares keep equal jobs in step for ever, which no real link does: what was measured is the better default.
+    settings: dict[str, Any] = {"share_unevenness": MEASURED_UNEVENNESS}
+    settings |= _fields(document.get("scheduling", {}), _SCHEDULING, (), "scheduling")
+    scheduling = Scheduling(**settings)
     return Scenario(name, cluster, workload, allocation, scheduling)
 
 
@@ -278,7 +290,10 @@ def dumps(scenario: Scenario) -> str:
             "network_share": scenario.allocation.network_share,
             "regions": dict(zip(names, scenario.allocation.regions, strict=True)),
         },
-        "scheduling": _written(scenario.scheduling, _SCHEDULING),
+        "scheduling": {
+            "share_unevenness": scenario.scheduling.share_unevenness,
+            **_written(scenario.scheduling, _SCHEDULING),
+        },
     }
     return tomli_w.dumps(document)
 

@@ -141,6 +141,7 @@ def test_a_file_that_is_not_there_and_one_that_is_no_text(tmp_path):
         (lambda: Machine("m", 1, 1.0, 1.0, page_cache_bytes=-1.0), "page_cache_bytes = -1.0"),
         (lambda: Cluster((), 1.0), "no machines"),
         (lambda: Cluster((Machine("m", 1, 1.0, 1.0),), 1.0, grid_slots=-1), "grid_slots = -1"),
+        (lambda: Cluster((Machine("m", 4, 1.0, 1.0),), 1.0, grid_slots=5), "up to the 4 cores"),
         (lambda: constant(float("nan")), "nan"),
         (lambda: Distribution("mixture", (0.5,)), "pairs"),
         (lambda: Distribution("lognormal", (0.0, 1.0)), "mean of a lognormal"),
