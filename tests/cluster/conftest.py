@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -47,8 +48,16 @@ class Cluster:
         return json.loads(self.get(url))
 
     def bean(self, host: str, port: int, name: str) -> dict[str, Any]:
-        """One JMX bean of a daemon, for example `service=NameNode,name=NameNodeInfo`."""
-        return self.json(f"http://{host}:{port}/jmx?qry=Hadoop:{name}")["beans"][0]
+        """One JMX bean of a daemon, for example `service=NameNode,name=NameNodeInfo`.
+
+        HBase takes its beans away for some seconds whenever a region opens, so an empty answer is asked for again.
+        """
+        for _ in range(20):
+            beans: list[dict[str, Any]] = self.json(f"http://{host}:{port}/jmx?qry=Hadoop:{name}")["beans"]
+            if beans:
+                return beans[0]
+            time.sleep(1)
+        return pytest.fail(f"{host}:{port} has no bean {name}")
 
     def webhdfs(self, path: str, operation: str, method: str = "GET") -> bytes:
         """One operation of the NameNode over REST, for example GETFILESTATUS."""

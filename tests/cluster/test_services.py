@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 
 import pytest
 from thriftpy2.thrift import TException
@@ -115,6 +116,30 @@ def test_hbase_over_every_thrift_server(cluster, thrift, table_name):
     assert len(left) == 19 * len(cluster.workers)
     thrift(cluster.workers[-1]).delete_table(table_name, disable=True)
     assert table_name.encode() not in thrift(cluster.workers[0]).tables()
+
+
+def test_a_region_server_reads_its_blocks_past_the_datanode(cluster, thrift, table_name):
+    """Short-circuit reads need libhadoop.so and a socket that DataNode and RegionServer share; else silently off."""
+
+    def read_past_the_datanode() -> int:
+        beans = [
+            cluster.bean(worker, 16030, "service=HBase,name=RegionServer,sub=Server") for worker in cluster.workers
+        ]
+        return sum(bean["shortCircuitBytesRead"] for bean in beans)
+
+    before = read_past_the_datanode()
+    connection = thrift(cluster.workers[0])
+    connection.create_table(table_name, {"i": {"block_cache_enabled": False}})
+    for number in range(16):
+        connection.table(table_name).put(b"i%06d" % number, {b"i:px": os.urandom(512 * 1024)})
+    connection.disable_table(table_name)  # a closing region writes its cells to a file
+    connection.enable_table(table_name)
+    for _ in range(40):  # the server counts every few seconds
+        assert len(list(connection.table(table_name).scan())) == 16
+        if read_past_the_datanode() - before >= 16 * 512 * 1024:
+            return
+        time.sleep(1)
+    pytest.fail(f"{read_past_the_datanode() - before} bytes were read past the DataNode")
 
 
 def test_a_cell_above_the_stated_limit_is_refused(cluster, thrift, table_name):
