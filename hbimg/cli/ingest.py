@@ -65,22 +65,23 @@ def ingest(
     """
     from hbimg.cli.options import opened_store
     from hbimg.ingest import pipeline
+    from hbimg.ingest.workers import Pool
     from hbimg.store import check_table_name
     from hbimg.volumes import VolumeTable
 
     check_table_name(table)
     group_level = options.pop("group_level")
     chosen = _options(table, options)
-    with _progress(as_json) as progress:
-        planned, outcomes = pipeline.plan(paths, chosen, progress)
+    with _progress(as_json) as progress, Pool(1 if dry_run else chosen.workers) as pool:
+        planned, outcomes = pipeline.plan(paths, chosen, pool, progress)
         _refuse_nothing(paths, planned, outcomes)
         if dry_run:
             outcomes += [_as_planned(item) for item in planned]
         else:
             with opened_store(store) as opened:
                 VolumeTable.open_or_create(opened, table, group_level)
-                handle = opened if opened.url.startswith("memory:") else opened.url
-                outcomes += pipeline.ingest(handle, table, planned, chosen, progress)
+                target = pipeline.Target(opened if opened.url.startswith("memory:") else opened.url, table)
+                outcomes += pipeline.ingest(target, planned, chosen, pool, progress)
     _report(outcomes, table, as_json=as_json, dry_run=dry_run)
     counts = Counter(outcome.outcome for outcome in outcomes)
     if counts["refused"] or (strict and counts["set aside"]):
@@ -140,7 +141,8 @@ def _report(outcomes: list[Outcomes], table: str, *, as_json: bool, dry_run: boo
         print_table(["outcome", "key", "files", "size", "first file"], rows, right=["files", "size"])
     for outcome in outcomes:
         if outcome.outcome in ("refused", "set aside"):
-            say(f"{outcome.outcome}: {outcome.key or outcome.source}: {outcome.reason}")
+            file = "" if Path(outcome.source).name in outcome.reason else f"{outcome.source}: "
+            say(f"{outcome.outcome}: {file}{outcome.reason}")
     words = [f"{counts[word]} {word} ({bytes_text(sizes[word])})" for word in _ORDER if counts[word]]
     say(f"table {table}: " + (", ".join(words) or "nothing to do"))
 

@@ -75,9 +75,9 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile]:
 
 def _walk(path: Path) -> Iterator[tuple[Path, str]]:
     if not path.is_dir():
-        yield path.absolute(), path.name
+        yield Path(os.path.abspath(path)), path.name
         return
-    root = path.absolute()
+    root = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
     for folder, subfolders, files in os.walk(root):
         subfolders.sort()
         for file in sorted(files):

@@ -1,4 +1,4 @@
-"""The key of a candidate: options first, then a pattern over its path, then BIDS names, then headers."""
+"""The key of a candidate: options first, then a pattern over its path, BIDS names, headers, and last its folders."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ class KeyRules:
             If a text cannot be a label.
         """
         by_path = self._by_pattern(name) if self.pattern else _by_bids(stem)
-        names = self.fixed.over(by_path).over(found).over(Names(project=self.default_project))
+        names = self.fixed.over(by_path).over(found)
+        if not names.subject and not names.session and not self.pattern:
+            names = names.over(_by_folders(name))
+        names = names.over(Names(project=self.default_project))
         if not names.scan:
             raise RowKeyError(f"{name}: nothing names the scan; give --scan or --pattern")
         texts = {level: getattr(names, level) for level in LEVELS}
@@ -84,6 +87,17 @@ def _by_bids(stem: str) -> Names:
     """Read a name like ``sub-01_ses-1_acq-fast_T1w``."""
     match = _BIDS_NAME.match(stem)
     return Names(**match.groupdict()) if match else Names()
+
+
+def _by_folders(name: str) -> Names:
+    """Take the outermost folder below the ingested one for the subject, those between it and the file for the session.
+
+    So files of one name in the folders of several subjects have different keys.
+    """
+    folders = name.split("/")[:-1]
+    if not folders:
+        return Names()
+    return Names(subject=folders[0], session=".".join(folders[1:]) or None)
 
 
 def names_from(options: Mapping[str, str | None]) -> Names:

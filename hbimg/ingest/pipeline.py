@@ -28,6 +28,8 @@ from hbimg.volumes.writer import store_content
 
 #: Headers read by one task of a worker.
 _FILES_PER_TASK = 64
+#: Below this the headers are read sooner than workers have started: 0.2 ms each.
+_FEW_FILES = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,14 @@ class IngestOptions:
     replace: bool = False
     reproduce_gzip: bool = False
     workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table in a store: by the store's URL, or the open store where it lives in this process alone."""
+
+    store: str | Store
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,9 @@ Progress = Callable[[str, int, int], None]
 """Called with a stage (``reading headers``, ``storing``), what is done of it and its total, in files or bytes."""
 
 
-def plan(paths: Sequence[Path], options: IngestOptions, progress: Progress) -> tuple[list[Planned], list[Outcomes]]:
+def plan(
+    paths: Sequence[Path], options: IngestOptions, pool: Pool, progress: Progress
+) -> tuple[list[Planned], list[Outcomes]]:
     """Find and judge everything at and below the paths; nothing is written.
 
     Returns
@@ -113,7 +125,7 @@ def plan(paths: Sequence[Path], options: IngestOptions, progress: Progress) -> t
     found = list(discover(paths))
     names = {file.path: file.name for file in found}
     others = [Outcomes("refused", "", f.name, 1, f.size_bytes, 0, f.reason) for f in found if f.kind is Kind.BROKEN]
-    candidates, failures = _candidates(found, options, progress)
+    candidates, failures = _candidates(found, options, pool, progress)
     others += failures
     planned = [_named(candidate, names, options.keys) for candidate in candidates]
     used = {file.path for candidate in candidates for file in candidate.files}
@@ -123,11 +135,10 @@ def plan(paths: Sequence[Path], options: IngestOptions, progress: Progress) -> t
 
 
 def ingest(
-    store: str | Store, table: str, planned: Sequence[Planned], options: IngestOptions, progress: Progress
+    target: Target, planned: Sequence[Planned], options: IngestOptions, pool: Pool, progress: Progress
 ) -> Iterator[Outcomes]:
     """Store what was planned and give each outcome as it comes.
 
-    `store` is a URL, or an open store that lives in this process alone; then one worker does all.
 
     Raises
     ------
@@ -143,17 +154,17 @@ def ingest(
         else:
             by_key[item.key].append(item)
     # Volumes that claim one key are stored one after the other, so that the second sees the first.
-    tasks = [(store, table, items, options) for items in by_key.values()]
-    with Pool(options.workers if len(tasks) > 1 and isinstance(store, str) else 1) as pool:
-        for outcomes in pool.run(_store_items, tasks):
-            for outcome in outcomes:
-                done += outcome.size_bytes
-                progress("storing", done, total)
-                yield outcome
+    tasks = [(target, items, options) for items in by_key.values()]
+    inline = len(tasks) == 1 or isinstance(target.store, Store)
+    for outcomes in pool.run(_store_items, tasks, inline=inline):
+        for outcome in outcomes:
+            done += outcome.size_bytes
+            progress("storing", done, total)
+            yield outcome
 
 
 def _candidates(
-    found: Iterable[FoundFile], options: IngestOptions, progress: Progress
+    found: Iterable[FoundFile], options: IngestOptions, pool: Pool, progress: Progress
 ) -> tuple[list[Candidate], list[Outcomes]]:
     from hbimg.ingest.dicom import candidates as dicom_candidates
 
@@ -163,12 +174,11 @@ def _candidates(
     failures: list[Outcomes] = []
     tasks = [(images[i : i + _FILES_PER_TASK],) for i in range(0, len(images), _FILES_PER_TASK)]
     done = 0
-    with Pool(options.workers if len(tasks) > 4 else 1) as pool:
-        for results in pool.run(_read_headers, tasks):
-            for kind, result in results:
-                {Kind.NIFTI: nifti, Kind.DICOM: facts, Kind.BROKEN: failures}[kind].append(result)
-            done += len(results)
-            progress("reading headers", done, len(images))
+    for results in pool.run(_read_headers, tasks, inline=len(images) < _FEW_FILES):
+        for kind, result in results:
+            {Kind.NIFTI: nifti, Kind.DICOM: facts, Kind.BROKEN: failures}[kind].append(result)
+        done += len(results)
+        progress("reading headers", done, len(images))
     return nifti + dicom_candidates(facts, accept_incomplete=options.accept_incomplete), failures
 
 
@@ -201,10 +211,9 @@ def _named(candidate: Candidate, names: dict[Path, str], rules: KeyRules) -> Pla
     return Planned(candidate, key, file_names, texts)
 
 
-def _store_items(store_url: str | Store, table: str, items: list[Planned], options: IngestOptions) -> list[Outcomes]:
+def _store_items(target: Target, items: list[Planned], options: IngestOptions) -> list[Outcomes]:
     """Store volumes of one key; runs in a worker."""
-    store = _opened(store_url)
-    volumes = VolumeTable.open(store, table)
+    volumes = VolumeTable.open(_opened(target.store), target.table)
     return [_store_item(volumes, item, options) for item in items]
 
 
@@ -227,7 +236,7 @@ def _store_item(volumes: VolumeTable, item: Planned, options: IngestOptions) -> 
     except (StoreFullError, StoreUnavailableError):
         raise
     except HbimgError as error:
-        return outcome_of(item, "refused", str(error))
+        return outcome_of(item, "refused", f"{item.names[0]}: {error}")
     if candidate.outcome is Outcome.SET_ASIDE:
         return outcome_of(item, "set aside", candidate.reason if record else f"{candidate.reason} (present already)")
     return outcome_of(item, "stored" if record else "present", "; ".join(candidate.remarks))
@@ -261,7 +270,7 @@ def _source_file(file: CandidateFile, name: str, options: IngestOptions) -> Sour
         recipe = gzip_recipe(file.path) if options.reproduce_gzip else None
         packing = recipe or {"kind": "gzip", "kept": True}
     source = PathSource(file.path, limit)
-    return SourceFile(name, source, file.size_bytes, source.sha256(), file.runs, packing, file.facts)
+    return SourceFile(name, source, file.size_bytes, "", file.runs, packing, file.facts)
 
 
 def outcome_of(item: Planned, outcome: str, reason: str) -> Outcomes:

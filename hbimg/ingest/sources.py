@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,12 +44,13 @@ class PathSource:
     def open_packed(self) -> Iterator[BinaryIO]:
         """Open the file as it lies on the disk."""
         with self._translated(), self.path.open("rb", buffering=0) as stream:
+            before = os.fstat(stream.fileno())
             yield cast(BinaryIO, _Whole(stream))
-
-    def sha256(self) -> str:
-        """Give the SHA-256 of the file on disk, as hex digits."""
-        with self._translated(), self.path.open("rb", buffering=0) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            after = os.fstat(stream.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise UnreadableFileError(
+                f"{self.path} changed while it was read: nothing of its volume is kept, run again"
+            )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
@@ -15,17 +16,22 @@ from hbimg.errors import IngestError
 
 
 class Pool:
-    """Runs tasks in `workers` spawned processes; with one worker, in this one. A context manager."""
+    """Runs tasks in `workers` spawned processes, or in this one where that is as good. A context manager.
+
+    The processes are started with the pool, so that they import what they need while this process looks for files.
+    """
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self.workers = workers
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
-        if self._workers > 1:
+        if self.workers > 1:
             # Spawned, not forked: an open LMDB environment must not be carried into a child.
             context = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_ignore_interrupts)
+            self._executor = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_get_ready)
+            for _ in range(self.workers):
+                self._executor.submit(_get_ready)
         return self
 
     def __exit__(
@@ -34,20 +40,24 @@ class Pool:
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    def run(
+        self, function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], *, inline: bool = False
+    ) -> Iterator[Any]:
         """Give the function's results for each tuple of arguments, as they come.
+
+        With `inline` this process does the work: worth it where a task is shorter than the way to a worker.
 
         Raises
         ------
         IngestError
             If a worker process died.
         """
-        if self._executor is None:
+        if self._executor is None or inline:
             for arguments in tasks:
                 yield function(*arguments)
             return
         try:
-            yield from _in_flight(self._executor, 2 * self._workers, function, tasks)
+            yield from _in_flight(self._executor, 2 * self.workers, function, tasks)
         except BrokenProcessPool as error:
             raise IngestError(
                 "a worker process was killed, perhaps for lack of memory: what is stored stays, "
@@ -68,6 +78,8 @@ def _in_flight(
             yield future.result()
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent: it stops the workers when their volumes are done."""
+def _get_ready() -> None:
+    """Import what storing needs, and leave Ctrl-C to the parent: it stops the workers when their volumes are done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import_module("hbimg.volumes.writer")
+    import_module("hbimg.store.local")

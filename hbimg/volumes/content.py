@@ -62,7 +62,8 @@ class SourceFile:
     size_bytes : int
         Size of the file on disk.
     sha256 : str
-        SHA-256 of the file on disk, as hex digits.
+        SHA-256 of the file on disk, as hex digits; empty to have it made while the file is stored, which saves a
+        reading when nothing stands under the key yet.
     runs : tuple of FrameRun
         The frames in it, in the order of their offsets.
     packing : mapping or None

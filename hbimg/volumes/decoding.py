@@ -1,74 +1,103 @@
-"""Decode compressed DICOM frames with pydicom's decoders; the only place that does."""
+"""Turns stored frames into samples: a view of the same bytes for native frames, pydicom's decoders for compressed ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from hbimg.errors import VolumeError
 from hbimg.volumes.content import FrameEncoding
 
-#: A sequence item and the sequence's delimiter, which a frame needs around its fragments to be pixel data again.
-_EMPTY_OFFSET_TABLE = b"\xfe\xff\x00\xe0\x00\x00\x00\x00"
-_SEQUENCE_END = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+_EMPTY_OFFSET_TABLE = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
+_SEQUENCE_END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
 
 
-def decode_frames(frames: Iterator[memoryview], encoding: FrameEncoding, name: str, count: int) -> npt.NDArray[Any]:
-    """Decode single-plane frames, each the fragments (items) of one encapsulated frame.
+def is_compressed(encoding: FrameEncoding) -> bool:
+    """Tell whether frames are fragments of a compressed DICOM transfer syntax."""
+    return bool(encoding.details.get("fragments"))
 
-    Parameters
-    ----------
-    frames : iterator of memoryview
-    encoding : FrameEncoding
-    name : str
-        The volume, for messages.
-    count : int
-        Number of frames.
+
+def native_planes(samples: bytes | memoryview, encoding: FrameEncoding) -> NDArray[Any]:
+    """View native frames that lie one after the other as planes, without copying.
 
     Returns
     -------
-    array of shape (count * rows * columns * samples,), dtype of the decoded samples
+    ndarray, shape (planes, rows, columns), dtype `encoding.dtype`
+        Read-only where `samples` is.
 
     Raises
     ------
     VolumeError
-        If no decoder is installed for the transfer syntax, or the bytes cannot be decoded.
+        If the bytes are not a whole number of planes.
     """
-    from pydicom.pixels.decoders.base import get_decoder
+    plane_bytes = encoding.rows * encoding.columns * np.dtype(encoding.dtype).itemsize
+    if len(samples) % plane_bytes:
+        raise VolumeError(f"{len(samples):,} bytes are no whole number of planes of {plane_bytes:,} bytes")
+    return np.frombuffer(samples, encoding.dtype).reshape(-1, encoding.rows, encoding.columns)
+
+
+def decode_planes(frames: Sequence[bytes | memoryview], encoding: FrameEncoding) -> NDArray[Any]:
+    """Decode frames, one plane each, into one new array.
+
+    Returns
+    -------
+    ndarray, shape (frames, rows, columns), dtype `encoding.dtype`
+
+    Raises
+    ------
+    VolumeError
+        If a frame cannot be decoded, or no decoder for its transfer syntax is installed.
+    """
+    planes = np.empty((len(frames), encoding.rows, encoding.columns), encoding.dtype)
+    for index, frame in enumerate(frames):
+        if is_compressed(encoding):
+            planes[index] = _decompressed(frame, encoding, index)
+        else:
+            planes[index] = native_planes(frame, encoding)[0]
+    return planes
+
+
+def _decompressed(frame: bytes | memoryview, encoding: FrameEncoding, index: int) -> NDArray[Any]:
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import UID
+
+    details = encoding.details
+    try:
+        samples, _ = get_decoder(UID(encoding.transfer_syntax or "")).as_array(
+            _EMPTY_OFFSET_TABLE + bytes(frame) + _SEQUENCE_END,
+            index=0,
+            raw=True,
+            rows=encoding.rows,
+            columns=encoding.columns,
+            number_of_frames=1,
+            samples_per_pixel=encoding.samples,
+            photometric_interpretation=details["photometric_interpretation"],
+            pixel_representation=details["pixel_representation"],
+            bits_allocated=details["bits_allocated"],
+            bits_stored=details["bits_stored"],
+            pixel_keyword="PixelData",
+        )
+    except (RuntimeError, NotImplementedError) as error:
+        raise VolumeError(_advice(encoding, index, error)) from error
+    except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
+        raise VolumeError(f"frame {index} cannot be decoded: {' '.join(str(error).split())}") from error
+    return samples
+
+
+def _advice(encoding: FrameEncoding, index: int, error: Exception) -> str:
+    """Tell a decoder that is not installed, and how to get it, from a frame that is damaged."""
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import UID
 
     try:
-        decoder = get_decoder(str(encoding.transfer_syntax))
-    except NotImplementedError as error:
-        raise VolumeError(f"{name}: transfer syntax {encoding.transfer_syntax} has no decoder in pydicom") from error
-    if not decoder.is_available:
-        raise VolumeError(f"{name}: install the decoders for {decoder.UID.name}: pip install 'hbimg[codecs]'")
-    plane = encoding.rows * encoding.columns * encoding.samples
-    out = np.empty(count * plane, np.dtype(encoding.dtype).newbyteorder("="))
-    for index, frame in enumerate(frames):
-        source = b"".join((_EMPTY_OFFSET_TABLE, frame, _SEQUENCE_END))
-        try:
-            decoded, _ = decoder.as_array(source, index=0, raw=False, **_options(encoding))
-        except (
-            RuntimeError,
-            ValueError,
-            AttributeError,
-            TypeError,
-        ) as error:  # what pydicom's plugins are seen to raise
-            raise VolumeError(f"{name}: frame {index} cannot be decoded: {error}") from error
-        out[index * plane : (index + 1) * plane] = decoded.ravel()
-    return out
-
-
-def _options(encoding: FrameEncoding) -> dict[str, Any]:
-    return {
-        "transfer_syntax_uid": encoding.transfer_syntax,
-        "rows": encoding.rows,
-        "columns": encoding.columns,
-        "samples_per_pixel": encoding.samples,
-        "number_of_frames": 1,
-        "pixel_keyword": "PixelData",
-        **encoding.details,
-    }
+        available = get_decoder(UID(encoding.transfer_syntax or "")).is_available
+    except NotImplementedError:
+        available = False
+    if available:
+        return f"frame {index} cannot be decoded: {' '.join(str(error).split())}"
+    name = UID(encoding.transfer_syntax or "").name
+    return f"no decoder for {name} is installed: pip install 'hbimg[codecs]'"

@@ -26,7 +26,7 @@ class Owner:
     @property
     def is_known_dead(self) -> bool:
         """Whether the process ran on this host and is gone. Of other hosts nothing is known."""
-        return self.host == _host() and _start_of(self.process) != self.started
+        return self.host == _host() and start_of_process(self.process) != self.started
 
     def __str__(self) -> str:
         """Give what a user can look for."""
@@ -63,7 +63,7 @@ class Lease:
 
 def this_process() -> Owner:
     """Give the process that asks."""
-    return Owner(_host(), os.getpid(), _start_of(os.getpid()))
+    return Owner(_host(), os.getpid(), start_of_process(os.getpid()))
 
 
 @cache
@@ -71,7 +71,7 @@ def _host() -> str:
     return socket.gethostname()
 
 
-def _start_of(process: int) -> str:
+def start_of_process(process: int) -> str:
     """Give a process's start time as the kernel counts it; empty if there is no such process.
 
     With the boot id in it, a process from before a restart of the machine is never taken for one of today.

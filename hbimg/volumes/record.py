@@ -61,14 +61,14 @@ class VolumeRecord:
         return self.kind == "volume"
 
     @classmethod
-    def of(cls, content: VolumeContent, generation: str, stored: Mapping[str, Any]) -> Self:
+    def of(cls, content: VolumeContent, digest: str, generation: str, stored: Mapping[str, Any]) -> Self:
         """Make the record of content that is stored under a generation."""
         return cls(
             key=content.key,
             kind=content.kind,
             format=content.format,
             generation=generation,
-            digest=digest_of(file.sha256 for file in content.files),
+            digest=digest,
             files=len(content.files),
             file_bytes=content.file_bytes,
             frames=content.frames,

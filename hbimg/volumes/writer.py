@@ -19,7 +19,7 @@ from hbimg.store import CHUNK_BYTES, Buffer, Put, Table
 from hbimg.store.cells import chunk_columns, seal_all
 from hbimg.volumes.claims import Claim
 from hbimg.volumes.content import FrameRun, SourceFile, VolumeContent
-from hbimg.volumes.record import VolumeRecord
+from hbimg.volumes.record import VolumeRecord, digest_of
 from hbimg.volumes.table import VolumeTable
 
 FILE_FACTS = b"h:file"
@@ -44,19 +44,19 @@ def store_content(volumes: VolumeTable, content: VolumeContent, *, replace: bool
     UnreadableFileError
         If a file cannot be read, or changed since its headers were read.
     """
-    if _is_there(volumes, content, replace=replace):
+    if _is_there(volumes.find(content.key), content, replace=replace):
         volumes.settle(content.key)
         return None
     claim = volumes.claim(content.key)
     try:
         # Looked at again under the claim: another process may have stored the volume in between.
-        if _is_there(volumes, content, replace=replace):
+        old = volumes.find(content.key)
+        if _is_there(old, content, replace=replace):
             claim.abandon()
             return None
-        old = volumes.find(content.key)
-        _Writer(volumes.table, volumes.scheme, claim).write(content)
+        digests = _Writer(volumes.table, volumes.scheme, claim).write(content)
         stored = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": f"hbimg {__version__}"}
-        record = VolumeRecord.of(content, claim.generation, stored)
+        record = VolumeRecord.of(content, digest_of(digests), claim.generation, stored)
     except BaseException:
         claim.abandon()
         raise
@@ -64,12 +64,11 @@ def store_content(volumes: VolumeTable, content: VolumeContent, *, replace: bool
     return record
 
 
-def _is_there(volumes: VolumeTable, content: VolumeContent, *, replace: bool) -> bool:
-    """Whether the key holds this content; KeyClashError if it holds other content that may not be replaced."""
-    found = volumes.find(content.key)
+def _is_there(found: VolumeRecord | None, content: VolumeContent, *, replace: bool) -> bool:
+    """Whether what was found is this content; KeyClashError if it is other content that may not be replaced."""
     if found is None:
         return False
-    if found.digest == VolumeRecord.of(content, "", {}).digest and found.kind == content.kind:
+    if found.kind == content.kind and found.digest == digest_of(file_sha256(file) for file in content.files):
         return True
     if not replace:
         raise KeyClashError(
@@ -77,6 +76,16 @@ def _is_there(volumes: VolumeTable, content: VolumeContent, *, replace: bool) ->
             "give another key with --subject, --session or --scan, or overwrite it with --replace"
         )
     return False
+
+
+def file_sha256(file: SourceFile) -> str:
+    """Give the SHA-256 of a source file as it lies on the disk, read if it is not known."""
+    if file.sha256:
+        return file.sha256
+    with file.source.open_packed() as stream:
+        reader = _Reader(stream, file.name)
+        deque(reader.rest(), maxlen=0)
+    return reader.hexdigest()
 
 
 class _Writer:
@@ -90,28 +99,29 @@ class _Writer:
         self._batch_bytes = 0
         self._frame = 0
 
-    def write(self, content: VolumeContent) -> None:
-        for number, file in enumerate(content.files):
-            self._write_file(number, file)
+    def write(self, content: VolumeContent) -> list[str]:
+        """Write all files and give their SHA-256 digests."""
+        digests = [self._write_file(number, file) for number, file in enumerate(content.files)]
         self._flush()
+        return digests
 
-    def _write_file(self, number: int, file: SourceFile) -> None:
+    def _write_file(self, number: int, file: SourceFile) -> str:
         blob = _FileBlob(self, number)
         with file.source.open() as stream:
-            reader = _Reader(stream, file.name)
+            reader = _Reader(stream, file.name, hashed=file.packing is None)
             for run in file.runs:
                 self._write_run(reader, run, blob)
             blob.add_all(reader.rest())
-        literal_bytes, unpacked_bytes, sha256 = blob.size, reader.position, reader.hexdigest()
+        literal_bytes, unpacked_bytes = blob.size, reader.position
         if file.packing:
             with file.source.open_packed() as packed:
-                packed_reader = _Reader(packed, file.name)
+                reader = _Reader(packed, file.name)
                 if file.packing.get("kept"):
-                    blob.add_all(packed_reader.rest())
+                    blob.add_all(reader.rest())
                 else:
-                    deque(packed_reader.rest(), maxlen=0)
-            sha256 = packed_reader.hexdigest()
-        if sha256 != file.sha256:
+                    deque(reader.rest(), maxlen=0)
+        sha256 = reader.hexdigest()
+        if reader.position != file.size_bytes or sha256 != (file.sha256 or sha256):
             raise UnreadableFileError(
                 f"{file.name} changed while it was read: nothing of its volume is kept, run again"
             )
@@ -119,7 +129,7 @@ class _Writer:
             {
                 "name": file.name,
                 "size_bytes": file.size_bytes,
-                "sha256": file.sha256,
+                "sha256": sha256,
                 "runs": [[run.offset, run.length, run.count, run.stride] for run in file.runs],
                 "packing": dict(file.packing) if file.packing else None,
                 "facts": dict(file.facts),
@@ -128,6 +138,7 @@ class _Writer:
                 "unpacked_bytes": unpacked_bytes,
             }
         )
+        return sha256
 
     def _write_run(self, reader: _Reader, run: FrameRun, blob: _FileBlob) -> None:
         for index in range(run.count):
@@ -194,10 +205,10 @@ class _FileBlob:
 class _Reader:
     """Reads a stream to its end, exactly, and hashes what it read."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, *, hashed: bool = True) -> None:
         self._stream = stream
         self._name = name
-        self._sha256 = hashlib.sha256()
+        self._sha256 = hashlib.sha256() if hashed else None
         self.position = 0
 
     def read(self, length: int) -> bytes:
@@ -217,8 +228,9 @@ class _Reader:
             yield data
 
     def hexdigest(self) -> str:
-        return self._sha256.hexdigest()
+        return self._sha256.hexdigest() if self._sha256 else ""
 
     def _took(self, data: bytes) -> None:
-        self._sha256.update(data)
+        if self._sha256:
+            self._sha256.update(data)
         self.position += len(data)
