@@ -186,8 +186,7 @@ class VolumeTable:
         StoreBusyError
             If another process writes it.
         """
-        row = self.scheme.volume(key)
-        if not self.table.get(row):
+        if next(self.table.scan(self.scheme.range_of(*key.labels)), None) is None:
             raise self._not_found(key)
         return self.claim(key).remove()
 
