@@ -114,9 +114,7 @@ class ResultWriter:
             if old is not None and old.attempt == self._attempt:
                 return found[MANIFEST]  # done before, and the answer was lost
             if self._piece and _ATTEMPT + self._attempt.encode() not in found:
-                raise VolumeChangedError(
-                    f"{manifest.key}: result {self._name!r} took so long to make that it was given up"
-                )
+                raise VolumeChangedError(f"{manifest.key}: result {self._name!r} took over a day and was given up")
             payloads: dict[bytes, Buffer] = {MANIFEST: manifest.encode()}
             if old is not None:
                 payloads[_ATTEMPT + old.attempt.encode()] = b"null"
