@@ -237,6 +237,16 @@ class StoreContract(ScanContract):
             table.check_and_put(b"row", b"m:c", b"1", {})
         assert table.check_and_put(b"row", b"m:c", b"1", {b"m:other": b""})
 
+    def test_check_and_delete(self, table: Table) -> None:
+        table.put(b"row", {b"m:c": b"1", b"i:x": b"along"})
+        table.put(b"row2", {b"m:c": b"1"})
+        assert not table.check_and_delete(b"row", b"m:c", b"2")
+        assert not table.check_and_delete(b"row", b"m:absent", b"1")
+        assert not table.check_and_delete(b"absent", b"m:c", b"1")
+        assert contents(table) == {b"row": {b"i:x": b"along", b"m:c": b"1"}, b"row2": {b"m:c": b"1"}}
+        assert table.check_and_delete(b"row", b"m:c", b"1")
+        assert contents(table) == {b"row2": {b"m:c": b"1"}}
+
     def test_one_of_many_wins_a_check_and_put(self, table: Table) -> None:
         start, won = threading.Barrier(4), []
 
