@@ -69,6 +69,14 @@ def test_slow_machines_hold_the_grid_up_as_the_simulator_says():
     assert predict(uneven).grid.wall_clock_s == pytest.approx(first_run(uneven, "grid").wall_clock_s)
 
 
+def test_at_the_release_point_the_storage_feeds_all_slots_on_unlike_machines_too():
+    slow = (small().cluster.machines[0], replace(small().cluster.machines[1], speed=0.5))
+    uneven = replace(small(), cluster=replace(small().cluster, machines=slow))
+    nsrp_s = predict(uneven).nsrp_s
+    assert nsrp_s == 12 * 0.75  # a job takes longer on the slow machine, so shorter ones release the storage
+    assert predict(uneven.with_time(nsrp_s)).allowed_core == pytest.approx(4)
+
+
 def test_throttled_grid_has_the_same_wall_clock_for_a_fraction_of_the_slots():
     prediction = predict(bao2017_72().with_time(5.0))
     assert prediction.throttled_grid.core == 14
