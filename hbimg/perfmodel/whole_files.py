@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -20,5 +21,6 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        # After the renaming there is nothing left of that name.
-        partial.unlink(missing_ok=True)
+        # After the renaming there is nothing left of that name; where nothing could be written there is nothing either.
+        with contextlib.suppress(OSError):
+            partial.unlink()

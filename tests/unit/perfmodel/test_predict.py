@@ -16,6 +16,7 @@ from hbimg.perfmodel.presets import PRESETS, bao2017_72, preset
 from hbimg.perfmodel.published import nfs_row
 from hbimg.perfmodel.readings import readings
 from hbimg.perfmodel.simulate import first_run
+from hbimg.perfmodel.whole_files import write_whole
 
 
 def small(**workload):
@@ -164,6 +165,9 @@ def test_figures_without_matplotlib_or_without_a_place(tmp_path, monkeypatch):
     panels = figure_data.own_panels(small(), points=3)
     with pytest.raises(ExportError, match=r"cannot write .*No such file or directory"):
         figures.draw_figure4(panels, "mine", tmp_path / "nowhere" / "four")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match=r"cannot write .*Not a directory"):
+        write_whole(tmp_path / "file" / "four", b"x")
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(ConfigError, match=r"pip install 'hbimg\[plots\]'"):
         figures.draw_figure4(panels, "mine", tmp_path / "four")
