@@ -91,7 +91,7 @@ def write_series(
     """
     series = series or SyntheticSeries()
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths: list[Path] = []
     for time in range(series.times):
         for plane in range(series.planes):
             dataset = _dataset(series, plane, time)
