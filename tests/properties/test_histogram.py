@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -20,7 +20,6 @@ def exact(summary):
     return (summary.count, summary.minimum, summary.maximum, summary.exponent, summary.first, summary.bins.tolist())
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(blocks, binnings)
 def test_merging_agrees_with_numpy_and_with_one_block(parts, binning):
     whole = binning.summarise(parts)
@@ -40,7 +39,6 @@ def test_merging_agrees_with_numpy_and_with_one_block(parts, binning):
     assert whole.bins.sum() + whole.below + whole.above == values.size
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(blocks, binnings, st.randoms())
 def test_the_order_of_merging_does_not_change_the_counts(parts, binning, random):
     summaries = [binning.summarise([part]) for part in parts]
@@ -54,7 +52,6 @@ def test_the_order_of_merging_does_not_change_the_counts(parts, binning, random)
     assert [repr(x) for x in exact(summaries[0])] == [repr(x) for x in exact(straight)]
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(blocks, binnings)
 def test_a_summary_comes_back_from_its_bytes(parts, binning):
     summary = binning.summarise(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby, pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hbimg.errors import ParameterError
@@ -48,7 +48,6 @@ def plans(draw):
     return records, regions, scheme, draw(st.integers(1, 5000))
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(plans())
 def test_every_volume_is_in_exactly_one_split_and_no_group_is_cut(plan):
     records, regions, scheme, split_bytes = plan
@@ -66,7 +65,6 @@ def test_every_volume_is_in_exactly_one_split_and_no_group_is_cut(plan):
         assert left.range.stop <= right.range.start
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(plans())
 def test_a_split_lies_in_the_region_whose_server_it_names(plan):
     records, regions, scheme, split_bytes = plan
@@ -75,7 +73,6 @@ def test_a_split_lies_in_the_region_whose_server_it_names(plan):
         assert split.range.intersect(region.range) == split.range
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(plans())
 def test_splits_of_a_region_are_near_equal(plan):
     """No split is above its fair share by more than one group, nor are there more splits than were wanted."""

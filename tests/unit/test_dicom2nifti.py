@@ -19,10 +19,10 @@ from hbimg.errors import ParameterError
 from hbimg.mapreduce.jobs.compress import Compress
 from hbimg.mapreduce.jobs.dicom2nifti import Dicom2Nifti
 from hbimg.mapreduce.jobs.sidecar import STRIPPED_KEYS
-from hbimg.mapreduce.run import run_job as run_on_store
 from hbimg.mapreduce.run import RunSettings
+from hbimg.mapreduce.run import run_job as run_on_store
 from hbimg.store import open_store
-from hbimg.testing.dicom_series import CORONAL, SAGITTAL, SyntheticSeries, write_series
+from hbimg.testing.dicom_series import AXIAL, CORONAL, SAGITTAL, SyntheticSeries, write_series
 from hbimg.volumes import VolumeTable, entries, read_artefact
 
 INLINE = "hbimg.mapreduce.run.run_processes"
@@ -65,11 +65,10 @@ def image_of(made, suffix=".nii.gz"):
     return name, nibabel.Nifti1Image.from_bytes(gzip.decompress(data) if suffix.endswith("gz") else data)
 
 
-@pytest.mark.parametrize("acquisition", ["2D", "3D"])
 @pytest.mark.parametrize(
-    "orientation", [(1.0, 0, 0, 0, 1.0, 0), SAGITTAL, CORONAL], ids=["axial", "sagittal", "coronal"]
+    ("acquisition", "orientation", "times"),
+    [("2D", AXIAL, 1), ("3D", SAGITTAL, 1), ("3D", CORONAL, 1), ("2D", SAGITTAL, 3), ("3D", CORONAL, 3)],
 )
-@pytest.mark.parametrize("times", [1, 3])
 def test_image_equals_dcm2niix_and_the_plane_map_says_where_each_file_went(home, acquisition, orientation, times):
     series = SyntheticSeries(planes=6, times=times, orientation=orientation)
     write_series(
