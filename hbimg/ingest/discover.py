@@ -74,10 +74,10 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile]:
 
 
 def _walk(path: Path) -> Iterator[tuple[Path, str]]:
-    if not path.is_dir():
-        yield Path(os.path.abspath(path)), path.name
-        return
     root = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+    if not root.is_dir():
+        yield root, root.name
+        return
     for folder, subfolders, files in os.walk(root):
         subfolders.sort()
         for file in sorted(files):

@@ -27,8 +27,8 @@ from hbimg.mapreduce.splits import bytes_to_read, plan_splits
 from hbimg.mapreduce.tasks import Outcome, State, TaskSettings
 from hbimg.rowkeys import check_label
 from hbimg.store import Store
-from hbimg.volumes import VolumeTable, Where, new_run_id, save_run
-from hbimg.volumes.claims import start_of_process
+from hbimg.volumes import VolumeTable, Where, new_run_id, save_run, settle_results
+from hbimg.volumes.owners import start_of_process
 
 #: Splits per worker, so that the last ones end at about the same time.
 _SPLITS_PER_WORKER = 8
@@ -158,6 +158,7 @@ class _Run:
         self._started = _now()
 
     def run(self) -> RunResult:
+        settle_results(self._volumes, self._settings.where)
         plan = make_plan(self._volumes, self._job, self._settings.where, self._result_name, force=self._settings.force)
         self._outcomes = list(plan.settled)
         self._save("running")
