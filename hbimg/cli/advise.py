@@ -83,8 +83,9 @@ def advise(
 ) -> None:
     """Say whether hbimg pays for your data on your machines, how much, and what limits.
 
-    Reads the real sizes under a path, or of a table of the store, and compares your grid engine over shared storage, the same throttled to what the
-    storage feeds, and hbimg. `hbimg model show --preset bao2017-72` prints a cluster file to start from.
+    Reads the real sizes under a path, or of a table of the store, and compares your grid engine over shared storage,
+    the same throttled to what the storage feeds, and hbimg. `hbimg model show --preset bao2017-72` prints a cluster
+    file to start from.
 
     \b
     Examples:

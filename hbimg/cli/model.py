@@ -192,9 +192,9 @@ def simulate(
 
 
 def _write_report(path: Path, scenario: Scenario, system: System, seed: int) -> None:
-    from hbimg.perfmodel.figures import write_whole
     from hbimg.perfmodel.report import dump_report, report_of_trace
     from hbimg.perfmodel.simulate import first_run
+    from hbimg.perfmodel.whole_files import write_whole
 
     trace = first_run(scenario, system, seed)
     write_whole(path, dump_report(report_of_trace(scenario, system, trace)).encode())
@@ -308,10 +308,10 @@ def fit(
     """
     from hbimg.cli.model_tables import print_fitted
     from hbimg.perfmodel import fit as fitting
-    from hbimg.perfmodel.figures import write_whole
     from hbimg.perfmodel.probe import probe_disk, probe_storage
     from hbimg.perfmodel.report import load_report
     from hbimg.perfmodel.scenario_file import dumps
+    from hbimg.perfmodel.whole_files import write_whole
 
     if not (reports or disk or storage):
         raise ConfigError("nothing to fit to: give run reports, or --probe DIR, or --probe-storage DIR")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Stealing = Literal["never", "always", "when-faster"]
 
+#: Beyond these a description is a slip of the pen, and would only fill the memory.
+MOST_CORES, MOST_MACHINES = 1_000_000, 100_000
+
 #: How unevenly a link that serves in order of arrival shares itself: fitted to our own measurement (the preset
 #: `nfs-testbed`), where it gives both the resource times and the spread of the transfers' lengths.
 MEASURED_UNEVENNESS = 0.3
@@ -46,8 +49,10 @@ class Machine:
     def __post_init__(self) -> None:
         if not self.name:
             raise ParameterError("a machine has no name: give each machine a name")
-        if self.cores < 1:
-            raise ParameterError(f"machine {self.name}: cores = {self.cores}: a machine needs at least 1 core")
+        if not 1 <= self.cores <= MOST_CORES:
+            raise ParameterError(
+                f"machine {self.name}: cores = {self.cores}: a machine needs at least 1 core, and at most {MOST_CORES}"
+            )
         for what in ("disk_read_bytes_per_s", "disk_write_bytes_per_s", "speed"):
             require_positive(f"machine {self.name}: {what}", getattr(self, what))
         for what in ("memory_bytes", "page_cache_bytes", "network_bytes_per_s"):

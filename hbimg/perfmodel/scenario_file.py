@@ -18,6 +18,7 @@ from hbimg.errors import ConfigError, ParameterError
 from hbimg.perfmodel.distributions import Distribution
 from hbimg.perfmodel.parameters import (
     MEASURED_UNEVENNESS,
+    MOST_MACHINES,
     Allocation,
     Cluster,
     Machine,
@@ -216,8 +217,8 @@ def _machines(entries: object) -> tuple[tuple[Machine, ...], dict[str, list[str]
     for entry in entries:
         rest = dict(entry)
         count = _whole(rest.pop("count", 1), "cluster.machine.count")
-        if count < 1:
-            raise ParameterError(f"cluster.machine.count = {count}: must be 1 or more")
+        if not 1 <= count <= MOST_MACHINES:
+            raise ParameterError(f"cluster.machine.count = {count}: must be from 1 to {MOST_MACHINES}")
         settings = _fields(rest, _MACHINE, ("name", "cores", "disk_read", "disk_write"), "cluster.machine")
         name = settings.pop("name")
         names = [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
