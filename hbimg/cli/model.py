@@ -147,7 +147,13 @@ def predict(
 @model.command()
 @source_options
 @workload_options
-@click.option("--system", type=click.Choice(["grid", "hbimg", "both"]), default="both", show_default=True)
+@click.option(
+    "--system",
+    type=click.Choice(["grid", "hbimg", "both"]),
+    default="both",
+    show_default=True,
+    help="Shared storage with a grid engine, hbimg, or both.",
+)
 @click.option("--repeats", default=5, show_default=True, help="Runs with different random draws.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same runs.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the first run as a run report.")
