@@ -39,6 +39,8 @@ def job_sizes(source: str, output_ratio: float, store: str | None = None) -> Job
 
     path = Path(source)
     if not path.exists():
+        if "/" in source:
+            raise ConfigError(f"there is no such path: {source}; give a folder with DICOM or NIfTI files, or a table")
         return _table_sizes(source, output_ratio, store)
     found = volume_sizes(path)
     counted = (

@@ -17,9 +17,10 @@ from hbimg.model import VolumeKey
 from hbimg.rowkeys import RowKind, new_generation
 from hbimg.store import CHUNK_BYTES, Buffer, Put
 from hbimg.store.cells import seal_all, unseal
+from hbimg.volumes.claims import MANIFEST
 from hbimg.volumes.owners import Lease
 from hbimg.volumes.record import VolumeRecord
-from hbimg.volumes.results import MANIFEST, PIECE, Manifest, StoredArtefact, manifest_in
+from hbimg.volumes.results import PIECE, Manifest, StoredArtefact, manifest_in
 from hbimg.volumes.table import VolumeTable
 from hbimg.volumes.where import Where
 
