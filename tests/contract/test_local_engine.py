@@ -60,10 +60,10 @@ def test_a_job_that_crashes_its_worker_costs_one_volume(url, how, workers, tmp_p
     (failure,) = result.report["failed"]
     assert failure["key"] == "made/sub-001/ses-0/T1w"
     assert {"exit": "exit status 7", "segfault": "SIGSEGV"}[how] in failure["reason"]
-    # It was tried twice, the others once.
+    # It was tried twice. The volume before may have been about to be committed: then that was tried again too.
     tried = [path.name.partition(".")[0] for path in marks.iterdir()]
     assert tried.count("made_sub-001_ses-0_T1w") == 2
-    assert len(tried) == 7
+    assert 7 <= len(tried) <= 8
     assert len(all_artefacts(url)) == 5
 
 
@@ -82,7 +82,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(url, tmp_path):
     killer.join()
     assert result.state == "finished"
     assert result.report["volumes"]["done"] == 6
-    assert len(list(marks.iterdir())) == 7
+    assert 7 <= len(list(marks.iterdir())) <= 8
     assert len(all_artefacts(url)) == 6
 
 
