@@ -44,3 +44,18 @@ docs:
 # whether the help in the docs is that of the code
 docs-check:
     {{bin}}python docs/make_help.py --check
+
+    {{python}} -m ruff check --fix .
+    {{python}} -m ruff format .
+
+# build and start the docker mini-cluster, and wait until every service answers (docs/cluster.md)
+cluster-up *args:
+    docker/cluster up {{args}}
+
+# remove the mini-cluster with all its data
+cluster-down:
+    docker/cluster down
+
+# run the cluster tests in the running mini-cluster, on this checkout's code
+test-cluster *args:
+    docker/cluster test {{args}}

@@ -1,0 +1,112 @@
+"""What the cluster tests know of the cluster: its names, from the environment, and that it is up.
+
+The tests run inside the cluster's network (docs/decisions/0034): `docker/cluster test`, or `just test-cluster`. Asked
+for while no cluster answers, they fail; a skipped test would look like a passed one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import happybase
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Names and settings of the cluster under test."""
+
+    head: str
+    workers: tuple[str, ...]
+    racks: tuple[str, ...]
+    replication: int
+
+    def rack_of(self, worker: str) -> str:
+        """Racks are dealt out to the workers in turn."""
+        return "/" + self.racks[self.workers.index(worker) % len(self.racks)]
+
+    def get(self, url: str, method: str = "GET", body: bytes | None = None) -> bytes:
+        """The body of an answer; an HTTP error carries what the server said."""
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, body, method=method), timeout=30) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                pytest.fail(f"{method} {url}: HTTP {error.code} {error.read().decode(errors='replace')[:400]}")
+
+    def json(self, url: str) -> Any:
+        return json.loads(self.get(url))
+
+    def bean(self, host: str, port: int, name: str) -> dict[str, Any]:
+        """One JMX bean of a daemon, for example `service=NameNode,name=NameNodeInfo`.
+
+        HBase takes its beans away for some seconds whenever a region opens, so an empty answer is asked for again.
+        """
+        for _ in range(20):
+            beans: list[dict[str, Any]] = self.json(f"http://{host}:{port}/jmx?qry=Hadoop:{name}")["beans"]
+            if beans:
+                return beans[0]
+            time.sleep(1)
+        return pytest.fail(f"{host}:{port} has no bean {name}")
+
+    def webhdfs(self, path: str, operation: str, method: str = "GET") -> bytes:
+        """One operation of the NameNode over REST, for example GETFILESTATUS."""
+        return self.get(f"http://{self.head}:9870/webhdfs/v1{path}?user.name=root&op={operation}", method)
+
+    def put_file(self, path: str, content: bytes) -> None:
+        """Write a file to HDFS: the NameNode names the DataNode that takes it."""
+        where = json.loads(self.webhdfs(path, "CREATE&overwrite=true&noredirect=true", "PUT"))["Location"]
+        self.get(where, "PUT", content)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    head = os.environ.get("HBIMG_CLUSTER_HEAD", "head")
+    number = int(os.environ.get("HBIMG_CLUSTER_WORKERS", "3"))
+    found = Cluster(
+        head=head,
+        workers=tuple(f"worker{n}" for n in range(1, number + 1)),
+        racks=tuple(os.environ.get("HBIMG_CLUSTER_RACKS", "rack1,rack2").split(",")),
+        replication=int(os.environ.get("HBIMG_CLUSTER_REPLICATION", "2")),
+    )
+    try:
+        urllib.request.urlopen(
+            f"http://{head}:9870/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo", timeout=10
+        ).close()
+    except OSError as error:
+        pytest.fail(f"no cluster at {head}:9870 ({error}): docker/cluster up, then docker/cluster test", pytrace=False)
+    return found
+
+
+@pytest.fixture
+def thrift(cluster: Cluster) -> Iterator[Any]:
+    """Open connections to a worker's Thrift server by its name; all are closed in the end."""
+    opened: list[happybase.Connection] = []
+
+    def connect(worker: str) -> happybase.Connection:
+        opened.append(happybase.Connection(worker, 9090, timeout=60_000))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def table_name(thrift: Any, cluster: Cluster) -> Iterator[str]:
+    """A name that no table has; the table is deleted afterwards if the test made it."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield name
+    connection = thrift(cluster.workers[0])
+    if name.encode() in connection.tables():
+        connection.delete_table(name, disable=True)
