@@ -45,9 +45,6 @@ docs:
 docs-check:
     {{bin}}python docs/make_help.py --check
 
-    {{python}} -m ruff check --fix .
-    {{python}} -m ruff format .
-
 # build and start the docker mini-cluster, and wait until every service answers (docs/cluster.md)
 cluster-up *args:
     docker/cluster up {{args}}
