@@ -24,6 +24,9 @@ COMMANDS: dict[str, str] = {
     "verify": "verify",
     "rm": "rm",
     "tables": "tables",
+    "run": "run",
+    "runs": "runs",
+    "report": "report",
 }
 
 

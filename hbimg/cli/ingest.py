@@ -139,12 +139,16 @@ def _report(outcomes: list[Outcomes], table: str, *, as_json: bool, dry_run: boo
     elif dry_run:
         rows = [(o.outcome, o.key or "-", str(o.files), bytes_text(o.size_bytes), o.source) for o in outcomes]
         print_table(["outcome", "key", "files", "size", "first file"], rows, right=["files", "size"])
-    for outcome in outcomes:
-        if outcome.outcome in ("refused", "set aside"):
-            file = "" if Path(outcome.source).name in outcome.reason else f"{outcome.source}: "
-            say(f"{outcome.outcome}: {file}{outcome.reason}")
+    aside = [outcome for outcome in outcomes if outcome.outcome == "set aside"]
+    for outcome in aside[:_ASIDE_LINES] + [outcome for outcome in outcomes if outcome.outcome == "refused"]:
+        file = "" if Path(outcome.source).name in outcome.reason else f"{outcome.source}: "
+        say(f"{outcome.outcome}: {file}{outcome.reason}")
+    if len(aside) > _ASIDE_LINES:
+        say(f"set aside: {len(aside) - _ASIDE_LINES} more; `hbimg ls --table {table}` lists them")
     words = [f"{counts[word]} {word} ({bytes_text(sizes[word])})" for word in _ORDER if counts[word]]
     say(f"table {table}: " + (", ".join(words) or "nothing to do"))
 
 
+#: A study may hold thousands of reports; what was refused is always said.
+_ASIDE_LINES = 20
 _ORDER = ("stored", "planned", "present", "set aside", "refused", "left alone")

@@ -25,7 +25,7 @@ def verify(table: str, store: str | None, where: str | None, repair: bool, as_js
     """
     from hbimg.cli.printing import bytes_text, print_json, progress_bar, say
     from hbimg.volumes import Where
-    from hbimg.volumes.verify import orphans, verify_volumes
+    from hbimg.volumes.verify import delete_orphans, orphans, verify_volumes
 
     chosen = Where.parse(where)
     with opened_table(store, table) as volumes, progress_bar() as progress:
@@ -37,7 +37,7 @@ def verify(table: str, store: str | None, where: str | None, repair: bool, as_js
             progress("verifying", done, max(total, done))
         lost = list(orphans(volumes))
         if repair:
-            volumes.table.delete_many(lost)
+            delete_orphans(volumes, lost)
     faulty = [item for item in checked if item.faults]
     if as_json:
         volumes_json = [{"key": str(x.key), "size_bytes": x.size_bytes, "faults": list(x.faults)} for x in checked]

@@ -90,7 +90,7 @@ def _by_bids(stem: str) -> Names:
 
 
 def _by_folders(name: str) -> Names:
-    """Take the outermost folder below the ingested one for the subject, and those between it and the file for the session.
+    """Take the outermost folder below the ingested one for the subject, those between it and the file for the session.
 
     So files of one name in the folders of several subjects have different keys.
     """

@@ -184,7 +184,7 @@ def _candidates(
 
 def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
     """Read the headers of some files; runs in a worker."""
-    from hbimg.ingest.dicom import read_facts
+    from hbimg.ingest.dicom import examine
 
     results: list[tuple[Kind, Any]] = []
     for file in files:
@@ -192,7 +192,7 @@ def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
             if file.kind is Kind.NIFTI:
                 results.append((Kind.NIFTI, nifti_candidate(file.path, gzipped=file.gzipped)))
             else:
-                results.append((Kind.DICOM, read_facts(file.path)))
+                results.append((Kind.DICOM, examine(file.path)))
         except IngestError as error:
             refused = Outcomes("refused", "", file.name, 1, file.size_bytes, 0, str(error))
             results.append((Kind.BROKEN, refused))

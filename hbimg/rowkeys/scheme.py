@@ -148,6 +148,10 @@ class RowKeyScheme:
         """Give the range of all file rows of one generation of a volume."""
         return KeyRange.of_prefix(self.volume(key) + f"f{check_generation(generation)},".encode())
 
+    def results_range(self, key: VolumeKey) -> KeyRange:
+        """Give the range of all results of a volume."""
+        return KeyRange.of_prefix(self.volume(key) + b"r,")
+
     def result_range(self, key: VolumeKey, name: str) -> KeyRange:
         """Give the range of a result: its manifest and the pieces of every attempt."""
         return KeyRange.of_prefix(self.manifest(key, name))

@@ -171,6 +171,10 @@ class Table(ABC):
         """
 
     @abstractmethod
+    def check_and_delete(self, row: bytes, column: bytes, expected: bytes) -> bool:
+        """Delete a row with all its cells if `column` has the value `expected` there, at once, and tell whether."""
+
+    @abstractmethod
     def delete_many(self, rows: Iterable[bytes]) -> None:
         """Delete rows with all their cells; rows that are absent are no error."""
 

@@ -149,16 +149,28 @@ class LocalTable(Table):
             self._environment.lmdb.sync(True)
         return True
 
+    def check_and_delete(self, row: bytes, column: bytes, expected: bytes) -> bool:
+        check_row(row)
+        family, qualifier = split_column(column, self._families)
+        with self._writing() as txn:
+            if txn.get(row + _NUL + qualifier, db=self._environment.database(family)) != expected:
+                return False
+            self._delete(txn, row)
+        return True
+
     def delete_many(self, rows: Iterable[bytes]) -> None:
         rows = [check_row(row) for row in rows]  # before the lock is taken: the caller may be reading them from here
         with self._writing() as txn:
             for row in rows:
-                for family in self._families:
-                    cursor = txn.cursor(db=self._environment.database(family))
-                    prefix = row + _NUL
-                    found = cursor.set_range(prefix)
-                    while found and bytes(cursor.key()).startswith(prefix):
-                        found = cursor.delete()
+                self._delete(txn, row)
+
+    def _delete(self, txn: lmdb.Transaction, row: bytes) -> None:
+        prefix = row + _NUL
+        for family in self._families:
+            cursor = txn.cursor(db=self._environment.database(family))
+            found = cursor.set_range(prefix)
+            while found and bytes(cursor.key()).startswith(prefix):
+                found = cursor.delete()
 
     def delete_cells(self, row: bytes, columns: Collection[bytes]) -> None:
         check_row(row)

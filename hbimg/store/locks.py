@@ -19,6 +19,8 @@ from threading import TIMEOUT_MAX, Lock
 from hbimg.errors import StoreBusyError
 
 _LOCK = "writer.lock"
+_NAME_BYTES = 400
+_NAMELESS = "another process, or read by a user who may not write there,"
 #: Threads of this process queue here, so that the file's lock has one taker per process.
 _threads: dict[str, Lock] = {}
 # A thread that held one at a fork does not exist in the child.
@@ -43,8 +45,11 @@ def writing(path: Path, wait_s: float) -> Iterator[None]:
         try:
             _take(descriptor, fcntl.LOCK_EX, path, end, wait_s)
             name = f"process {os.getpid()} on {socket.gethostname()} ({Path(sys.argv[0]).name})\n".encode()
-            os.pwrite(descriptor, name.ljust(400), 0)
-            yield
+            os.pwrite(descriptor, name.ljust(_NAME_BYTES), 0)
+            try:
+                yield
+            finally:
+                os.pwrite(descriptor, b" " * _NAME_BYTES, 0)
         finally:
             os.close(descriptor)
     finally:
@@ -73,7 +78,7 @@ def _take(descriptor: int, kind: int, path: Path, end: float, wait_s: float) -> 
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= end:
-                holder = os.pread(descriptor, 500, 0).decode(errors="replace").strip() or "another process"
+                holder = os.pread(descriptor, _NAME_BYTES, 0).decode(errors="replace").strip() or _NAMELESS
                 raise StoreBusyError(
                     f"{path} is being written by {holder} for over {wait_s:g} s: wait for it or end it, then run again"
                 ) from None

@@ -76,6 +76,15 @@ class MemoryTable(Table):
             self.put_many([Put(row, cells)])
             return True
 
+    def check_and_delete(self, row: bytes, column: bytes, expected: bytes) -> bool:
+        check_row(row)
+        split_column(column, self._families)
+        with self._lock:
+            if self._rows.get(row, {}).get(column) != expected:
+                return False
+            self.delete_many([row])
+            return True
+
     def delete_many(self, rows: Iterable[bytes]) -> None:
         for row in rows:
             check_row(row)

@@ -91,7 +91,7 @@ def write_series(
     """
     series = series or SyntheticSeries()
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths: list[Path] = []
     for time in range(series.times):
         for plane in range(series.planes):
             dataset = _dataset(series, plane, time)
@@ -140,7 +140,7 @@ def _dataset(series: SyntheticSeries, plane: int, time: int) -> Dataset:
 
 def _write(dataset: Dataset, path: Path, transfer_syntax: str) -> None:
     from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, UID
+    from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
     syntax = UID(transfer_syntax)
     dataset.file_meta = FileMetaDataset()

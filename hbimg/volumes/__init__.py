@@ -5,7 +5,8 @@ from __future__ import annotations
 from hbimg.volumes.content import FrameEncoding, FrameRun, SourceFile, VolumeContent
 from hbimg.volumes.reader import StoredFile, VolumeReader
 from hbimg.volumes.record import VolumeRecord, digest_of
-from hbimg.volumes.results import Manifest, ResultWriter, StoredArtefact, entries, manifest_of, read_artefact
+from hbimg.volumes.result_writer import ResultWriter, settle_results
+from hbimg.volumes.results import Manifest, StoredArtefact, entries, manifest_of, read_artefact
 from hbimg.volumes.runs import load_run, new_run_id, runs, save_run
 from hbimg.volumes.table import VolumeTable
 from hbimg.volumes.where import Where
@@ -32,5 +33,6 @@ __all__ = [
     "read_artefact",
     "runs",
     "save_run",
+    "settle_results",
     "store_content",
 ]

@@ -2,29 +2,31 @@
 
 Who writes a volume first claims it, by a check-and-put on its own row, with a new generation, an owner and an expiry.
 Frames and files go into rows named by that generation, which no reader looks at. One last check-and-put on the claim
-makes the record point to the generation: from then on readers see it, whole. A claim whose owner died or that expired
-may be taken over; the rows of generations that lost are named as stale in the claim until they are deleted.
+makes the record point to the generation: from then on readers see it, whole. A removal is the same in reverse: one
+check-and-put empties the record, then rows are deleted. A claim whose owner died or that expired may be taken over;
+the rows of generations that lost are named as stale in the claim until they are deleted, whoever does it.
+
+Nobody deletes rows that another may have written: rows named by a generation are deleted by that name, and others are
+listed first, then the claim is proved to hold, and only then what was listed is deleted (docs/decisions/0020).
 """
 
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 from hbimg.errors import ClaimLostError, StoreBusyError
 from hbimg.model import VolumeKey
-from hbimg.rowkeys import RowKeyScheme, new_generation
-from hbimg.store import Table
+from hbimg.rowkeys import KeyRange, RowKeyScheme, new_generation
+from hbimg.store import Buffer, Table
 from hbimg.store.cells import seal_all, unseal
+from hbimg.volumes.owners import Lease
 from hbimg.volumes.record import VolumeRecord
 
 CLAIM = b"m:claim"
@@ -32,44 +34,45 @@ RECORD = b"m:volume"
 HEADER = b"m:header"
 #: How long a claim holds after it was last renewed. Writers renew at a third of it.
 CLAIM_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """A process: host, process id, and when it started, since ids are used again."""
-
-    host: str
-    process: int
-    started: str
-
-    @property
-    def is_known_dead(self) -> bool:
-        """Whether the process ran on this host and is gone. Of other hosts nothing is known."""
-        return self.host == _host() and _start_of(self.process) != self.started
+_ROWS_PER_DELETION = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimState:
-    """What the claim cell says: who writes (nobody, when `owner` is None) and which generations are to be deleted."""
+    """What the claim cell says.
+
+    Attributes
+    ----------
+    generation : str
+        Of who writes, or wrote last; so no two states of a volume's life have the same bytes.
+    lease : Lease or None
+        Who writes; None when nobody does.
+    stale : tuple of str
+        Generations whose rows are to be deleted.
+    """
 
     generation: str = ""
-    owner: Owner | None = None
-    expires_at: float = 0.0
+    lease: Lease | None = None
     stale: tuple[str, ...] = ()
 
     @property
     def is_live(self) -> bool:
         """Whether somebody is writing now."""
-        return self.owner is not None and self.expires_at > time.time() and not self.owner.is_known_dead
+        return self.lease is not None and self.lease.is_live
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a writer that is gone left rows behind."""
+        return not self.is_live and (self.lease is not None or bool(self.stale))
 
     def encode(self) -> bytes:
-        owner = [self.owner.host, self.owner.process, self.owner.started] if self.owner else None
-        return json.dumps([self.generation, owner, self.expires_at, self.stale]).encode()
+        lease = self.lease.to_json() if self.lease else None
+        return json.dumps([self.generation, lease, self.stale]).encode()
 
     @classmethod
     def decode(cls, payload: bytes) -> ClaimState:
-        generation, owner, expires_at, stale = json.loads(payload)
-        return cls(generation, Owner(*owner) if owner else None, expires_at, tuple(stale))
+        generation, lease, stale = json.loads(payload)
+        return cls(generation, Lease.from_json(lease) if lease else None, tuple(stale))
 
 
 class Claim:
@@ -97,10 +100,8 @@ class Claim:
         ClaimLostError
             If another process took the volume over.
         """
-        if time.monotonic() - self._renewed_at < CLAIM_SECONDS / 3:
-            return
-        self._swap(replace(self._state, expires_at=time.time() + CLAIM_SECONDS), {})
-        self._renewed_at = time.monotonic()
+        if time.monotonic() - self._renewed_at >= CLAIM_SECONDS / 3:
+            self._prove()
 
     def commit(self, record: VolumeRecord, header: Mapping[str, Any], replaced: str | None) -> None:
         """Make the volume point to this generation, in one step; then delete what it replaced.
@@ -113,39 +114,81 @@ class Claim:
             If another process took the volume over. This generation's rows are deleted then.
         """
         stale = (*self._state.stale, replaced) if replaced else self._state.stale
-        packed = zlib.compress(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode(), 6)
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        packed = zlib.compress(text.encode(), 6)
         try:
-            self._swap(ClaimState(stale=stale), {RECORD: record.encode(), HEADER: packed})
+            self._swap(ClaimState(self.generation, None, stale), {RECORD: record.encode(), HEADER: packed})
         except ClaimLostError:
             delete_generation(self._table, self._scheme, self.key, self.generation)
             raise
         self._clean()
 
     def abandon(self) -> None:
-        """Give the claim back and delete what was written under it."""
+        """Give the claim back and delete what was written under it, and what killed writers left."""
         try:
-            self._swap(ClaimState(stale=(*self._state.stale, self.generation)), {})
+            self._swap(ClaimState(self.generation, None, (*self._state.stale, self.generation)), {})
         except ClaimLostError:
-            return  # who took it over knows this generation as stale
+            # Who took it over may have cleaned up before our last rows came.
+            delete_generation(self._table, self._scheme, self.key, self.generation)
+            return
         self._clean()
 
     def remove(self) -> int:
-        """Delete the volume with all its rows, visible ones first, and tell how many rows there were."""
-        self._table.delete_cells(self._row, [RECORD, HEADER])
-        return self._table.delete_range(self._scheme.range_of(*self.key.labels))
+        """Delete the volume with all its rows; it is out of sight first. Gives the number of rows.
 
-    def _clean(self) -> None:
-        for generation in self._state.stale:
-            delete_generation(self._table, self._scheme, self.key, generation)
+        Raises
+        ------
+        ClaimLostError
+            If another process took the volume over.
+        """
+        old = record_in(self._row, self._table.get(self._row))
+        stale = (*self._state.stale, self.generation, *([old.generation] if old else []))
+        self._swap(replace(self._state, stale=stale), {RECORD: b"", HEADER: b""})
+        return self.delete_results() + self._clean()
+
+    def delete_results(self) -> int:
+        """Delete the results of a volume that is out of sight."""
+        results = self._scheme.results_range(self.key)
+        # Manifests first: a result without its pieces would be a half one.
+        return self._delete_listed(results, "m") + self._delete_listed(results, "r")
+
+    def _delete_listed(self, key_range: KeyRange, family: str) -> int:
+        deleted = 0
+        while rows := [row.key for row in islice(self._table.scan(key_range, [family]), _ROWS_PER_DELETION)]:
+            self._prove()  # what was listed is of a time when the claim was ours
+            self._table.delete_many(rows)
+            deleted += len(rows)
+            key_range = KeyRange(rows[-1] + b"\0", key_range.stop)
+        return deleted
+
+    def _clean(self) -> int:
+        """Delete stale generations, then forget them; without a record the volume's row goes too."""
+        deleted = sum(
+            delete_generation(self._table, self._scheme, self.key, generation) for generation in self._state.stale
+        )
+        if record_in(self._row, self._table.get(self._row)) is None:
+            return deleted + self._table.check_and_delete(self._row, CLAIM, self._cell)
         # Somebody may have claimed the volume meanwhile: the list of stale generations is theirs then.
-        with suppress(ClaimLostError):
-            self._swap(ClaimState(), {})
+        if self._state.lease or self._state.stale:
+            with suppress(ClaimLostError):
+                self._swap(ClaimState(self.generation), {})
+        return deleted
+
+    def _prove(self) -> None:
+        """Prolong the claim; ClaimLostError if it is lost."""
+        self._swap(replace(self._state, lease=Lease.take(CLAIM_SECONDS)), {})
+        self._renewed_at = time.monotonic()
 
     def _swap(self, state: ClaimState, payloads: dict[bytes, bytes]) -> None:
         cells = seal_all(self._row, {CLAIM: state.encode(), **payloads})
-        if not self._table.check_and_put(self._row, CLAIM, self._cell, cells):
+        if not self._table.check_and_put(self._row, CLAIM, self._cell, cells) and not self._is_done(cells):
             raise ClaimLostError(f"{self.key}: another process took this volume over; its content stands, ours is gone")
         self._state, self._cell = state, bytes(cells[CLAIM])
+
+    def _is_done(self, cells: dict[bytes, Buffer]) -> bool:
+        """Whether a check-and-put that was tried twice had been done the first time, its answer lost on the way."""
+        found = self._table.get(self._row)
+        return found.get(CLAIM) == cells[CLAIM] or (RECORD in cells and found.get(RECORD) == cells[RECORD])
 
 
 def claim_volume(table: Table, scheme: RowKeyScheme, key: VolumeKey) -> Claim:
@@ -158,16 +201,29 @@ def claim_volume(table: Table, scheme: RowKeyScheme, key: VolumeKey) -> Claim:
     """
     row = scheme.volume(key)
     while True:
-        cell = table.get(row).get(CLAIM)
-        state = ClaimState.decode(bytes(unseal(row, CLAIM, cell))) if cell is not None else ClaimState()
-        if state.is_live and state.owner is not None:
-            writer = f"process {state.owner.process} on {state.owner.host}"
-            raise StoreBusyError(f"{key} is being written by {writer}: wait for it, then run again")
-        stale = (*state.stale, state.generation) if state.owner is not None else state.stale
-        mine = ClaimState(new_generation(), _this_process(), time.time() + CLAIM_SECONDS, stale)
+        found = table.get(row)
+        cell, state = found.get(CLAIM), claim_in(row, found)
+        if state.is_live and state.lease is not None:
+            raise StoreBusyError(f"{key} is being written by {state.lease.owner}: wait for it, then run again")
+        stale = (*state.stale, state.generation) if state.lease is not None else state.stale
+        mine = ClaimState(new_generation(), Lease.take(CLAIM_SECONDS), stale)
         cells = seal_all(row, {CLAIM: mine.encode()})
         if table.check_and_put(row, CLAIM, cell, cells):
-            return Claim(table, scheme, key, mine, bytes(cells[CLAIM]))
+            claim = Claim(table, scheme, key, mine, bytes(cells[CLAIM]))
+            if RECORD in found and record_in(row, found) is None:
+                claim.delete_results()  # of a removal that was cut off
+            return claim
+
+
+def claim_in(row: bytes, cells: Mapping[bytes, Buffer]) -> ClaimState:
+    """Give the claim that stands in the cells of a volume's row."""
+    return ClaimState.decode(bytes(unseal(row, CLAIM, cells[CLAIM]))) if CLAIM in cells else ClaimState()
+
+
+def record_in(row: bytes, cells: Mapping[bytes, Buffer]) -> VolumeRecord | None:
+    """Give the record that stands in the cells of a volume's row; None if the volume is not (or no more) to be seen."""
+    payload = bytes(unseal(row, RECORD, cells[RECORD])) if RECORD in cells else b""
+    return VolumeRecord.decode(payload) if payload else None
 
 
 def delete_generation(table: Table, scheme: RowKeyScheme, key: VolumeKey, generation: str) -> int:
@@ -176,25 +232,3 @@ def delete_generation(table: Table, scheme: RowKeyScheme, key: VolumeKey, genera
         table.delete_range(key_range)
         for key_range in (scheme.frames_range(key, generation), scheme.files_range(key, generation))
     )
-
-
-def _this_process() -> Owner:
-    return Owner(_host(), os.getpid(), _start_of(os.getpid()))
-
-
-@cache
-def _host() -> str:
-    return socket.gethostname()
-
-
-def _start_of(process: int) -> str:
-    """Give a process's start time as the kernel counts it; empty if there is no such process.
-
-    Containers may share a host name and see different processes; the boot id and the start time together tell apart.
-    """
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-    return f"{boot}:{fields[19]}"

@@ -1,8 +1,9 @@
-"""Turns stored frames into samples: a view of the same bytes for native frames, pydicom's decoders for compressed ones."""
+"""Turns stored frames into samples: native ones are viewed as they lie, pydicom decodes compressed ones."""
 
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,32 +56,42 @@ def decode_planes(frames: Sequence[bytes | memoryview], encoding: FrameEncoding)
     planes = np.empty((len(frames), encoding.rows, encoding.columns), encoding.dtype)
     for index, frame in enumerate(frames):
         if is_compressed(encoding):
-            planes[index] = _decompressed(frame, encoding, index)
+            samples = _decompressed(frame, encoding, index)
+            if samples.shape != planes.shape[1:]:
+                raise VolumeError(f"frame {index} has shape {samples.shape}, not {planes.shape[1:]} as its header says")
+            planes[index] = samples
         else:
             planes[index] = native_planes(frame, encoding)[0]
     return planes
 
 
 def _decompressed(frame: bytes | memoryview, encoding: FrameEncoding, index: int) -> NDArray[Any]:
-    from pydicom.pixels import get_decoder
+    # Decoders warn of what they can do nothing about (padding, colour); the shape is checked by the caller.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _decoded(frame, encoding, index)
+
+
+def _decoded(frame: bytes | memoryview, encoding: FrameEncoding, index: int) -> NDArray[Any]:
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     details = encoding.details
+    options: dict[str, Any] = {
+        "raw": True,
+        "rows": encoding.rows,
+        "columns": encoding.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": encoding.samples,
+        "photometric_interpretation": details["photometric_interpretation"],
+        "pixel_representation": details["pixel_representation"],
+        "bits_allocated": details["bits_allocated"],
+        "bits_stored": details["bits_stored"],
+        "pixel_keyword": "PixelData",
+    }
+    fragments = _EMPTY_OFFSET_TABLE + bytes(frame) + _SEQUENCE_END
     try:
-        samples, _ = get_decoder(UID(encoding.transfer_syntax or "")).as_array(
-            _EMPTY_OFFSET_TABLE + bytes(frame) + _SEQUENCE_END,
-            index=0,
-            raw=True,
-            rows=encoding.rows,
-            columns=encoding.columns,
-            number_of_frames=1,
-            samples_per_pixel=encoding.samples,
-            photometric_interpretation=details["photometric_interpretation"],
-            pixel_representation=details["pixel_representation"],
-            bits_allocated=details["bits_allocated"],
-            bits_stored=details["bits_stored"],
-            pixel_keyword="PixelData",
-        )
+        samples, _ = get_decoder(UID(encoding.transfer_syntax or "")).as_array(fragments, index=0, **options)
     except (RuntimeError, NotImplementedError) as error:
         raise VolumeError(_advice(encoding, index, error)) from error
     except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
@@ -90,7 +101,7 @@ def _decompressed(frame: bytes | memoryview, encoding: FrameEncoding, index: int
 
 def _advice(encoding: FrameEncoding, index: int, error: Exception) -> str:
     """Tell a decoder that is not installed, and how to get it, from a frame that is damaged."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     try:

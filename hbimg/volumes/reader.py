@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hbimg.errors import CorruptCellError, VolumeChangedError, VolumeNotFoundError
+from hbimg.errors import CorruptCellError, HbimgError, VolumeChangedError, VolumeNotFoundError
 from hbimg.store import Row
 from hbimg.store.cells import unseal
 from hbimg.volumes.content import FrameRun
@@ -78,7 +79,10 @@ class VolumeReader:
             if int(row.key[-6:]) != expected:
                 raise self._gone("frame", expected)
             expected += 1
-            yield _payload(row)
+            chunks = [unseal(row.key, column, cell) for column, cell in row.cells.items()]
+            if not _are_counted(row):
+                raise self._gone("a chunk of frame", expected - 1)
+            yield chunks[0] if len(chunks) == 1 else memoryview(b"".join(chunks))
         if expected != record.frames:
             raise self._gone("frame", expected)
 
@@ -89,6 +93,8 @@ class VolumeReader:
         for frame in self.frames():
             target[position : position + len(frame)] = frame
             position += len(frame)
+        if position != len(target):
+            raise CorruptCellError(f"{self.record.key}: its frames have {position:,} bytes of {len(target):,}")
         return out
 
     def files(self) -> Iterator[StoredFile]:
@@ -124,7 +130,7 @@ class VolumeReader:
             if row is None or int(row.key[-12:-6]) != number:
                 raise self._gone("file", number)
             stored = _stored_file(number, row)
-            blob = _Blob(row, rows)
+            blob = _Blob(row, rows, partial(self._gone, "a part of file", number))
             yield stored, iter(blob)
             row = blob.next_file()
         if row is not None:
@@ -146,8 +152,9 @@ class VolumeReader:
 class _Blob:
     """The bytes of one file's parts, read as the scan goes on."""
 
-    def __init__(self, first: Row, rows: Iterator[Row]) -> None:
+    def __init__(self, first: Row, rows: Iterator[Row], gone: Callable[[], HbimgError]) -> None:
         self._first = first
+        self._gone = gone
         self._rows = rows
         self._next: Row | None = None
         self._pieces = self._read()
@@ -163,25 +170,29 @@ class _Blob:
 
     def _read(self) -> Iterator[bytes]:
         row: Row | None = self._first
-        name = row.key[:-5] if row else b""
+        name, part = self._first.key[:-5], 0
         while row is not None and row.key[:-5] == name:
+            if int(row.key[-5:]) != part or not _are_counted(row):
+                raise self._gone()
             # Copied before the scan goes on: the caller may hold a piece for longer.
             yield from [
                 bytes(unseal(row.key, column, cell)) for column, cell in row.cells.items() if column != FILE_FACTS
             ]
             row = next(self._rows, None)
+            part += 1
         self._next = row
+
+
+def _are_counted(row: Row) -> bool:
+    """Whether a row has all of its chunks up to the last one."""
+    chunks = [column for column in row.cells if column != FILE_FACTS]
+    return not chunks or int(chunks[-1].partition(b":")[2]) == len(chunks) - 1
 
 
 def _stored_file(number: int, row: Row) -> StoredFile:
     facts = json.loads(bytes(unseal(row.key, FILE_FACTS, row.cells[FILE_FACTS])))
     facts["runs"] = tuple(FrameRun(*run) for run in facts["runs"])
     return StoredFile(number, **facts)
-
-
-def _payload(row: Row) -> memoryview:
-    chunks = [unseal(row.key, column, cell) for column, cell in row.cells.items()]
-    return chunks[0] if len(chunks) == 1 else memoryview(b"".join(chunks))
 
 
 def _original(stored: StoredFile, blob: Iterator[bytes], frames: _Frames) -> Iterator[bytes]:
@@ -219,9 +230,15 @@ class _Frames:
 
     def take(self) -> bytes:
         for _ in range(self._skip):
-            next(self._frames)
+            self._next()
         self._skip = 0
-        return bytes(next(self._frames))
+        return bytes(self._next())
+
+    def _next(self) -> memoryview:
+        frame = next(self._frames, None)
+        if frame is None:
+            raise CorruptCellError("a volume's files have more frames than its record says: ingest it with --replace")
+        return frame
 
 
 class _Literals:
@@ -234,7 +251,9 @@ class _Literals:
     def take(self, length: int) -> Iterator[bytes]:
         while length > 0:
             if not self._held:
-                self._held = next(self._pieces)
+                self._held = next(self._pieces, b"")
+            if not self._held:
+                raise CorruptCellError("a file has fewer bytes than its facts say: ingest its volume with --replace")
             piece, self._held = self._held[:length], self._held[length:]
             length -= len(piece)
             yield piece

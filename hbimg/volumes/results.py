@@ -1,30 +1,29 @@
-"""Results of jobs, kept beside the volume they were made of: pieces first, the manifest last.
+"""Results of jobs, kept beside the volume they were made of: manifests and how they are read.
 
-A result has a name (the job's, unless the user gave another) and artefacts: named byte strings. Every attempt writes
-pieces of its own; the manifest is swapped by check-and-put, so that two tasks that make the same result leave one,
-whole, whoever is first. Manifests stand in family ``m``, so that listings see them without touching pieces.
+A result has a name (the job's, unless the user gave another) and artefacts: named byte strings, in pieces. Manifests
+stand in family ``m``, so that listings see them without touching pieces. `hbimg.volumes.result_writer` writes them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from hbimg.errors import CorruptCellError, VolumeChangedError, VolumeNotFoundError
+from hbimg.errors import CorruptCellError, HbimgError, VolumeChangedError, VolumeNotFoundError
 from hbimg.model import VolumeKey
-from hbimg.rowkeys import KeyRange, RowKind, new_generation
-from hbimg.store import CHUNK_BYTES, Buffer, Put
-from hbimg.store.cells import seal_all, unseal
-from hbimg.volumes.claims import RECORD
+from hbimg.rowkeys import KeyRange, RowKind
+from hbimg.store import Buffer, Row
+from hbimg.store.cells import unseal
+from hbimg.volumes.claims import record_in
 from hbimg.volumes.record import VolumeRecord
 from hbimg.volumes.table import VolumeTable
 from hbimg.volumes.where import Where
 
 MANIFEST = b"m:result"
-_PIECE = b"r:0"
+PIECE = b"r:0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,101 +98,18 @@ class Manifest:
         return cls(**data)
 
 
-class ResultWriter:
-    """Writes one attempt at a result: `add` for each artefact, then `commit`, or `abandon`."""
-
-    def __init__(self, volumes: VolumeTable, record: VolumeRecord, name: str) -> None:
-        self._volumes = volumes
-        self._record = record
-        self._name = name
-        self._attempt = new_generation()
-        self._artefacts: list[StoredArtefact] = []
-        self._batch: list[Put] = []
-        self._batch_bytes = 0
-        self._piece = 0
-
-    def add(self, name: str, data: Iterable[Buffer]) -> StoredArtefact:
-        """Write one artefact from its bytes in pieces of any size; memory holds one batch."""
-        first, size, sha256, pending = self._piece, 0, hashlib.sha256(), bytearray()
-        for part in data:
-            sha256.update(part)
-            size += len(part)
-            pending += part
-            while len(pending) >= CHUNK_BYTES:
-                self._put(bytes(pending[:CHUNK_BYTES]))
-                del pending[:CHUNK_BYTES]
-        if pending:
-            self._put(bytes(pending))
-        artefact = StoredArtefact(name, size, sha256.hexdigest(), first, self._piece - first)
-        self._artefacts.append(artefact)
-        return artefact
-
-    def commit(
-        self, job: str, job_version: str, parameters: Mapping[str, Any], made: Mapping[str, Any] | None = None
-    ) -> Manifest:
-        """Make the result visible in place of an older one, in one step, and delete what it replaced.
-
-        Raises
-        ------
-        VolumeChangedError
-            If the volume was replaced or removed meanwhile; nothing of the result is left then.
-        """
-        self._flush()
-        manifest = Manifest(
-            key=self._record.key,
-            name=self._name,
-            attempt=self._attempt,
-            job=job,
-            job_version=job_version,
-            parameters=parameters,
-            input_digest=self._record.digest,
-            input_generation=self._record.generation,
-            artefacts=tuple(self._artefacts),
-            made=made or {},
-        )
-        volumes, key = self._volumes, self._record.key
-        row = volumes.scheme.manifest(key, self._name)
-        while True:
-            found = volumes.find(key)
-            if found is None or found.generation != self._record.generation:
-                self.abandon()
-                raise VolumeChangedError(f"{key} was replaced or removed while it was worked on: run again")
-            old = volumes.table.get(row).get(MANIFEST)
-            if volumes.table.check_and_put(row, MANIFEST, old, seal_all(row, {MANIFEST: manifest.encode()})):
-                break
-        if old is not None:
-            attempt = Manifest.decode(bytes(unseal(row, MANIFEST, old))).attempt
-            volumes.table.delete_range(volumes.scheme.pieces_range(key, self._name, attempt))
-        return manifest
-
-    def abandon(self) -> None:
-        """Delete what was written."""
-        self._batch = []
-        key_range = self._volumes.scheme.pieces_range(self._record.key, self._name, self._attempt)
-        self._volumes.table.delete_range(key_range)
-
-    def _put(self, payload: bytes) -> None:
-        row = self._volumes.scheme.piece(self._record.key, self._name, self._attempt, self._piece)
-        put = Put(row, seal_all(row, {_PIECE: payload}))
-        self._piece += 1
-        self._batch.append(put)
-        self._batch_bytes += put.size_bytes
-        if self._batch_bytes >= self._volumes.table.batch_bytes:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._batch:
-            self._volumes.table.put_many(self._batch)
-            self._batch, self._batch_bytes = [], 0
+def manifest_in(row: bytes, cells: Mapping[bytes, Buffer]) -> Manifest | None:
+    """Give the manifest that stands in the cells of a result's row, if one does."""
+    return Manifest.decode(bytes(unseal(row, MANIFEST, cells[MANIFEST]))) if MANIFEST in cells else None
 
 
 def manifest_of(volumes: VolumeTable, key: VolumeKey, name: str) -> Manifest:
     """Give the manifest of a result; VolumeNotFoundError if there is none."""
     row = volumes.scheme.manifest(key, name)
-    cell = volumes.table.get(row).get(MANIFEST)
-    if cell is None:
+    manifest = manifest_in(row, volumes.table.get(row))
+    if manifest is None:
         raise VolumeNotFoundError(f"{key} has no result {name!r} in table {volumes.name!r}: `hbimg show` lists results")
-    return Manifest.decode(bytes(unseal(row, MANIFEST, cell)))
+    return manifest
 
 
 def read_artefact(volumes: VolumeTable, manifest: Manifest, artefact: StoredArtefact) -> Iterator[bytes]:
@@ -203,6 +119,8 @@ def read_artefact(volumes: VolumeTable, manifest: Manifest, artefact: StoredArte
     ------
     CorruptCellError
         If a piece is missing, or the whole does not have its SHA-256.
+    VolumeChangedError
+        If the result was made anew or removed while it was read.
     """
     scheme, key = volumes.scheme, manifest.key
     end = artefact.first_piece + artefact.pieces
@@ -211,27 +129,51 @@ def read_artefact(volumes: VolumeTable, manifest: Manifest, artefact: StoredArte
     last = scheme.piece(key, manifest.name, manifest.attempt, end) if artefact.pieces else first
     sha256 = hashlib.sha256()
     for row in volumes.table.scan(whole.intersect(KeyRange(first, last)), ["r"]):
-        payload = bytes(unseal(row.key, _PIECE, row.cells[_PIECE]))
+        payload = bytes(unseal(row.key, PIECE, row.cells[PIECE]))
         sha256.update(payload)
         yield payload
-    if sha256.hexdigest() != artefact.sha256:
-        raise CorruptCellError(f"{key}: {artefact.name} of result {manifest.name!r} is damaged: run the job again")
+    if sha256.hexdigest() == artefact.sha256:
+        return
+    now = manifest_in(row_key := scheme.manifest(key, manifest.name), volumes.table.get(row_key))
+    if now is None or now.attempt != manifest.attempt:
+        raise VolumeChangedError(f"{key}: result {manifest.name!r} was made anew while it was read: run again")
+    raise CorruptCellError(f"{key}: {artefact.name} of result {manifest.name!r} is damaged: run the job with --force")
 
 
-def entries(volumes: VolumeTable, where: Where | None = None) -> Iterator[tuple[VolumeRecord, list[Manifest]]]:
-    """Give each complete volume with the manifests of its results, in key order, from one scan of family ``m``."""
+Fault = Callable[[VolumeKey, HbimgError], None]
+
+
+def entries(
+    volumes: VolumeTable, where: Where | None = None, on_fault: Fault | None = None
+) -> Iterator[tuple[VolumeRecord, list[Manifest]]]:
+    """Give each complete volume with the manifests of its results, in key order, from one scan of family ``m``.
+
+    A damaged record or manifest raises, unless `on_fault` takes it: then it is passed over.
+    """
     where = where or Where()
     record: VolumeRecord | None = None
     manifests: list[Manifest] = []
     for row in volumes.table.scan(where.key_range(volumes.scheme), ["m"]):
-        decoded = volumes.scheme.decode(row.key)
-        if decoded.kind is RowKind.VOLUME:
-            if record is not None:
-                yield record, manifests
-            visible = RECORD in row.cells and where.matches(decoded.volume)
-            record = VolumeRecord.decode(bytes(unseal(row.key, RECORD, row.cells[RECORD]))) if visible else None
-            manifests = []
-        elif record is not None and decoded.volume == record.key and MANIFEST in row.cells:
-            manifests.append(Manifest.decode(bytes(unseal(row.key, MANIFEST, row.cells[MANIFEST]))))
+        key, found = _read(volumes, row, on_fault)
+        if isinstance(found, Manifest):
+            manifests += [found] if record is not None and key == record.key else []
+            continue
+        if record is not None and key != record.key:
+            yield record, manifests
+            record = None
+        if found is not None and where.matches(key):
+            record, manifests = found, []
     if record is not None:
         yield record, manifests
+
+
+def _read(volumes: VolumeTable, row: Row, on_fault: Fault | None) -> tuple[VolumeKey, VolumeRecord | Manifest | None]:
+    decoded = volumes.scheme.decode(row.key)
+    read = record_in if decoded.kind is RowKind.VOLUME else manifest_in
+    try:
+        return decoded.volume, read(row.key, row.cells)
+    except HbimgError as error:
+        if on_fault is None:
+            raise
+        on_fault(decoded.volume, error)
+        return decoded.volume, None

@@ -8,15 +8,23 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from hbimg import __version__
-from hbimg.errors import ConfigError, TableExistsError, TableFormatError, TableNotFoundError, VolumeNotFoundError
+from hbimg.errors import (
+    ConfigError,
+    StoreBusyError,
+    TableExistsError,
+    TableFormatError,
+    TableNotFoundError,
+    VolumeNotFoundError,
+)
 from hbimg.model import VolumeKey
 from hbimg.rowkeys import KeyRange, RowKeyScheme, RowKind, settings_row
 from hbimg.store import Store, Table, TableSettings
 from hbimg.store.cells import seal_all, unseal
-from hbimg.volumes.claims import HEADER, RECORD, Claim, claim_volume
+from hbimg.volumes.claims import HEADER, RECORD, Claim, claim_in, claim_volume, record_in
 from hbimg.volumes.record import VolumeRecord
 from hbimg.volumes.where import Where
 
@@ -52,13 +60,13 @@ class VolumeTable:
         if cell is None:
             raise TableFormatError(f"table {name!r} in {store.url} is not hbimg's: it has no settings row")
         settings = json.loads(bytes(unseal(row, _SETTINGS, cell)))
-        scheme = RowKeyScheme(settings["group_level"])
-        if [settings["scheme"], settings["version"]] != [scheme.name, scheme.version]:
+        ours = RowKeyScheme()
+        if [settings["scheme"], settings["version"]] != [ours.name, ours.version]:
             raise TableFormatError(
                 f"table {name!r} has row keys of scheme {settings['scheme']}-{settings['version']}, this hbimg reads "
-                f"{scheme.name}-{scheme.version}: use the version that wrote it ({settings['written_by']})"
+                f"{ours.name}-{ours.version}: use the version that wrote it ({settings['written_by']})"
             )
-        return cls(table, scheme)
+        return cls(table, RowKeyScheme(settings["group_level"]))
 
     @classmethod
     def create(
@@ -93,10 +101,11 @@ class VolumeTable:
         try:
             found = cls.open(store, name)
         except TableNotFoundError:
-            try:
-                return cls.create(store, name, group_level or "subject")
-            except TableExistsError:  # somebody else made it in this moment
-                found = cls.open(store, name)
+            with suppress(TableExistsError):  # somebody else may make it in this moment
+                cls.create(store, name, group_level or "subject")
+            found = cls._adopt(store, name, group_level)
+        except TableFormatError:
+            found = cls._adopt(store, name, group_level)
         if group_level not in (None, found.scheme.group_level):
             raise ConfigError(
                 f"table {name!r} is grouped by {found.scheme.group_level} for its life; for group level {group_level} "
@@ -104,14 +113,22 @@ class VolumeTable:
             )
         return found
 
+    @classmethod
+    def _adopt(cls, store: Store, name: str, group_level: str | None) -> VolumeTable:
+        """Open a table; one without a single row is of a process that was killed before it wrote the settings."""
+        table = store.table(name)
+        if next(table.scan(KeyRange()), None) is None:
+            _write_settings(table, RowKeyScheme(group_level or "subject"))
+        return cls.open(store, name)
+
     def record(self, key: VolumeKey) -> VolumeRecord:
         """Give the record of one volume; VolumeNotFoundError if there is none."""
-        return self._decode(self.scheme.volume(key), self._cells(key)[RECORD])
+        return self._visible(key)[0]
 
     def header(self, key: VolumeKey) -> dict[str, Any]:
         """Give the header of one volume as JSON: DICOM's model, or the NIfTI fields."""
         row = self.scheme.volume(key)
-        packed = unseal(row, HEADER, self._cells(key)[HEADER])
+        packed = unseal(row, HEADER, self._visible(key)[1][HEADER])
         header: dict[str, Any] = json.loads(zlib.decompress(packed))
         return header
 
@@ -134,27 +151,55 @@ class VolumeTable:
                 continue
             decoded = self.scheme.decode(row.key)
             if decoded.kind is RowKind.VOLUME and where.matches(decoded.volume):
-                yield self._decode(row.key, bytes(row.cells[RECORD]))
+                record = record_in(row.key, row.cells)
+                if record is not None:
+                    yield record
+
+    def unfinished(self, where: Where | None = None) -> Iterator[VolumeKey]:
+        """Give the keys of what killed processes left half written or half removed, and nobody can see."""
+        where = where or Where()
+        for row in self.table.scan(where.key_range(self.scheme), ["m"]):
+            decoded = self.scheme.decode(row.key)
+            if decoded.kind is not RowKind.VOLUME or not where.matches(decoded.volume):
+                continue
+            if claim_in(row.key, row.cells).is_unfinished and record_in(row.key, row.cells) is None:
+                yield decoded.volume
 
     def claim(self, key: VolumeKey) -> Claim:
         """Claim a volume for writing or removing; StoreBusyError if another process holds it."""
         return claim_volume(self.table, self.scheme, key)
 
+    def settle(self, key: VolumeKey) -> None:
+        """Delete what a killed process left of a volume, if one did and nobody else is at it."""
+        row = self.scheme.volume(key)
+        if claim_in(row, self.table.get(row)).is_unfinished:
+            with suppress(StoreBusyError):
+                self.claim(key).abandon()
+
     def remove(self, key: VolumeKey) -> int:
-        """Delete a volume with its results and tell how many rows that were; VolumeNotFoundError if there is none."""
-        self.record(key)
+        """Delete a volume with its results, or what a killed process left of one, and tell how many rows that were.
+
+        Raises
+        ------
+        VolumeNotFoundError
+            If there is neither.
+        StoreBusyError
+            If another process writes it.
+        """
+        if next(self.table.scan(self.scheme.range_of(*key.labels)), None) is None:
+            raise self._not_found(key)
         return self.claim(key).remove()
 
-    def _cells(self, key: VolumeKey) -> dict[bytes, bytes]:
-        cells = self.table.get(self.scheme.volume(key))
-        if RECORD not in cells:
-            raise VolumeNotFoundError(
-                f"there is no volume {key} in table {self.name!r}: `hbimg ls` lists what is there"
-            )
-        return cells
+    def _visible(self, key: VolumeKey) -> tuple[VolumeRecord, dict[bytes, bytes]]:
+        row = self.scheme.volume(key)
+        cells = self.table.get(row)
+        record = record_in(row, cells)
+        if record is None:
+            raise self._not_found(key)
+        return record, cells
 
-    def _decode(self, row: bytes, cell: bytes) -> VolumeRecord:
-        return VolumeRecord.decode(bytes(unseal(row, RECORD, cell)))
+    def _not_found(self, key: VolumeKey) -> VolumeNotFoundError:
+        return VolumeNotFoundError(f"there is no volume {key} in table {self.name!r}: `hbimg ls` lists what is there")
 
 
 def _write_settings(table: Table, scheme: RowKeyScheme) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy.typing as npt
 from hbimg.errors import VolumeError
 from hbimg.volumes.decoding import decode_planes, is_compressed
 from hbimg.volumes.reader import VolumeReader
+from hbimg.volumes.record import VolumeRecord
 
 
 def voxels(reader: VolumeReader) -> npt.NDArray[Any]:
@@ -26,14 +29,34 @@ def voxels(reader: VolumeReader) -> npt.NDArray[Any]:
     VolumeError
         If the record is a series that was set aside, or its frames cannot be decoded here.
     """
-    record = reader.record
+    encoding = reader.record.encoding
+    if encoding is None or is_compressed(encoding):
+        return voxels_of_frames(reader.record, [bytes(frame) for frame in reader.frames()])
+    return voxels_of_frames(reader.record, reader.frame_bytes())
+
+
+def voxels_of_frames(
+    record: VolumeRecord, frames: npt.NDArray[np.uint8] | Sequence[bytes | memoryview]
+) -> npt.NDArray[Any]:
+    """Give the voxels from frames that were read already; `voxels` says what is given and raised.
+
+    Parameters
+    ----------
+    record : VolumeRecord
+    frames : array of shape (frame_bytes,), dtype uint8, or sequence of buffers
+        Where frames are compressed, one buffer for each; else all of them, one behind the other.
+    """
     geometry, encoding = record.geometry, record.encoding
     if geometry is None or encoding is None:
         raise VolumeError(f"{record.key} is no volume: {record.reason or 'it has no geometry'}")
-    if is_compressed(encoding):
-        flat = decode_planes([bytes(frame) for frame in reader.frames()], encoding).ravel()
+    if isinstance(frames, np.ndarray):
+        flat = frames.view(np.dtype(encoding.dtype))
     else:
-        flat = reader.frame_bytes().view(np.dtype(encoding.dtype))
+        flat = decode_planes(frames, encoding).ravel()
+    if flat.size != encoding.samples * math.prod(geometry.shape):
+        planes = flat.size // (encoding.samples * geometry.shape[0] * geometry.shape[1])
+        wanted = math.prod(geometry.shape[2:])
+        raise VolumeError(f"{record.key} is incomplete: {planes} of {wanted} planes are there, which make no array")
     if encoding.samples == 1:
         return flat.reshape(geometry.shape, order="F")
     coloured = flat.reshape((encoding.samples, *geometry.shape), order="F")

@@ -45,6 +45,7 @@ def store_content(volumes: VolumeTable, content: VolumeContent, *, replace: bool
         If a file cannot be read, or changed since its headers were read.
     """
     if _is_there(volumes.find(content.key), content, replace=replace):
+        volumes.settle(content.key)
         return None
     claim = volumes.claim(content.key)
     try:

@@ -115,6 +115,14 @@ def as_user(user_id, url, outcome):
     outcome.put(told)
 
 
+def scan_slowly_as_user(user_id, url, *events):
+    """Drop root, then `scan_slowly`."""
+    os.setgroups([])
+    os.setgid(user_id)
+    os.setuid(user_id)
+    scan_slowly(url, *events)
+
+
 def fill_within_limit(url, address_space_bytes, outcome):
     """Open, write and read a table with little address space."""
     resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from hbimg.errors import (
     HbimgError,
     NetworkFileSystemError,
+    StoreBusyError,
     StoreError,
     StoreFullError,
     StorePermissionError,
@@ -194,12 +196,9 @@ def test_data_file_that_was_cut(tmp_path):
         assert (copy / "t/data.mdb").stat().st_size == length  # as it was found
 
 
-def test_file_that_lmdb_left_short_is_sound(tmp_path):
-    """LMDB itself leaves pages out at the end; a writer killed before the file was filled up must lose nothing."""
-    url = f"local://{tmp_path}/store"
-    with open_store(url) as store:
-        store.create_table("t", TableSettings()).put(b"kept", {b"m:q": b"v"})
-    with lmdb.open(f"{tmp_path}/store/t", max_dbs=16, map_size=1 << 30) as plain:
+def leave_short(folder):
+    """Write with plain LMDB as it is apt to leave its file too short; give the length that it counts."""
+    with lmdb.open(folder, max_dbs=16, map_size=1 << 30) as plain:
         database = plain.open_db(b"i")
         with plain.begin(write=True) as txn:
             for number in range(50):
@@ -207,21 +206,38 @@ def test_file_that_lmdb_left_short_is_sound(tmp_path):
             for number in range(50):
                 txn.delete(b"%06d\0q" % number, db=database)
         length = (plain.info()["last_pgno"] + 1) * plain.stat()["psize"]
-    assert (tmp_path / "store/t/data.mdb").stat().st_size < length
+    assert (Path(folder) / "data.mdb").stat().st_size < length
+    return length
+
+
+def test_file_that_lmdb_left_short_is_sound(tmp_path):
+    """Its length alone does not tell that a file was cut, and nothing may be lost."""
+    url = f"local://{tmp_path}/store"
+    with open_store(url) as store:
+        store.create_table("t", TableSettings()).put(b"kept", {b"m:q": b"v"})
+    length = leave_short(f"{tmp_path}/store/t")
     with open_store(url) as store:
         assert contents(store.table("t")) == {b"kept": {b"m:q": b"v"}}
         assert (tmp_path / "store/t/data.mdb").stat().st_size >= length
 
 
 def test_every_write_leaves_a_full_file(url):
+    folder = folder_of(url) / "t"
+    with open_store(url) as store, ProcessPoolExecutor(1, mp_context=spawn) as other:
+        table = store.table("t")
+        length = other.submit(leave_short, str(folder)).result(timeout=60)
+        table.put(b"row", {b"m:q": b"v"})
+        assert (folder / "data.mdb").stat().st_size >= length
+
+
+def test_no_other_memory_of_the_process_gets_into_the_file(url):
+    """A name that was taken out of an image may still lie in memory that LMDB is given for its pages."""
     with open_store(url) as store:
         table = store.table("t")
-        for _ in range(3):
-            table.put_many(Put(b"%04d" % n, {b"m:q": b"v" * 100 * (n % 9), b"i:0": b"x" * 5000}) for n in range(200))
-            table.put_many(Put(b"twice", {b"i:0": b"x" * size}) for size in (90_000, 10, 50_000, 1))
-            table.delete_range(ALL)
-            environment = table._environment
-            assert environment._missing_bytes() <= 0
+        names = [b"PATIENT%05d" % number * 300 for number in range(2000)]
+        del names  # and its memory is free for others
+        table.put_many(Put(b"%05d" % number, {b"m:q": b"v" * (number % 1500)}) for number in range(500))
+    assert b"PATIENT" not in (folder_of(url) / "t" / "data.mdb").read_bytes()
 
 
 def test_foreign_lmdb_folder(tmp_path):
@@ -302,6 +318,24 @@ def test_read_only_folder(open_url):
     assert sorted(told.pop("get")) == sorted(others.COLUMNS)
     assert sorted(told) == ["check_and_put", "create", "delete", "drop", "purge", "put"]
     assert [name for name, text in told.items() if not str(text).startswith(StorePermissionError.__name__)] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+def test_a_reader_whom_lmdb_cannot_see_holds_off_writers(open_url):
+    """Who may not write LMDB's lock file is unseen: a writer would reuse the pages that he reads."""
+    ready, go_on, outcome = spawn.Event(), spawn.Event(), spawn.Queue()
+    reader = spawn.Process(target=others.scan_slowly_as_user, args=(65534, open_url, ready, go_on, outcome))
+    reader.start()
+    with open_store(f"{open_url}?wait_s=0.3") as store:
+        table = store.table("t")
+        assert ready.wait(60)
+        with pytest.raises(StoreBusyError, match="may not write"):
+            table.put(b"row", {b"m:q": b"v"})
+        assert len(list(table.scan(ALL))) == 5
+        go_on.set()
+        assert len(outcome.get(timeout=60)) == 5
+        reader.join(60)
+        table.put(b"row", {b"m:q": b"v"})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")

@@ -33,6 +33,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "happybase": ("store/thrift.py",),
     "thriftpy2": ("store/thrift.py",),
     "pydoop": ("mapreduce/pydoop_adapter.py",),
+    "matplotlib": ("perfmodel/figures.py",),
     "pytest": ("testing/",),
     "hypothesis": ("testing/",),
 }

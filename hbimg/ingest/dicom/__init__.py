@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hbimg.ingest.dicom.facts import DicomFacts, is_dicom, read_facts
+from hbimg.ingest.dicom.facts import DicomFacts, examine, is_dicom, read_facts
 from hbimg.ingest.dicom.header import header_json
 from hbimg.ingest.dicom.series import candidates
 
-__all__ = ["DicomFacts", "candidates", "header_json", "is_dicom", "read_facts"]
+__all__ = ["DicomFacts", "candidates", "examine", "header_json", "is_dicom", "read_facts"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from hbimg.errors import UnreadableFileError
@@ -15,8 +14,8 @@ _MAX_HEADER = 16 * 1024 * 1024
 _PIECE = 1024 * 1024
 
 
-def read_deflated_header(path: Path, start: int, meta: Mapping[int, bytes]) -> Walk:
-    """Unpack what follows the meta information at byte `start` and walk its elements.
+def read_deflated_header(path: Path, start: int, into: dict[int, bytes]) -> Walk:
+    """Unpack what follows the meta information at byte `start` and walk its elements; values go `into` a mapping.
 
     Raises
     ------
@@ -25,7 +24,7 @@ def read_deflated_header(path: Path, start: int, meta: Mapping[int, bytes]) -> W
     """
     try:
         head, size = _unpack(path, start)
-        walk = Walker(head, little=True, implicit=False).walk(0, WANTED)
+        walk = Walker(head, little=True, implicit=False).walk(0, WANTED, into=into)
     except zlib.error as error:
         raise UnreadableFileError(f"{path} is cut short or damaged: its deflated part cannot be unpacked") from error
     except NeedMoreError as need:
@@ -35,7 +34,6 @@ def read_deflated_header(path: Path, start: int, meta: Mapping[int, bytes]) -> W
         ) from None
     if walk.pixels is not None and walk.pixels.length != UNDEFINED:
         _check_length(path, walk.pixels.offset + walk.pixels.length, size)
-    walk.values = {**meta, **walk.values}
     return walk
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 #: Tags of pixel data: float, double, integer.
 PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -54,7 +54,7 @@ class PixelElement:
 class Walk:
     """What a walk found: values of the wanted tags, the pixel data, and where the walk ended."""
 
-    values: dict[int, bytes] = field(default_factory=dict)
+    values: dict[int, bytes]
     pixels: PixelElement | None = None
     end: int = 0
     elements: int = 0
@@ -100,10 +100,13 @@ class Walker:
             return tag, None, at + 8, self._long(data, at + 4)[0]
         return tag, vr, at + 8, length
 
-    def walk(self, start: int, wanted: Collection[int], *, stop_group: int = 0xFFFF, end: int = 0) -> Walk:
+    def walk(
+        self, start: int, wanted: Collection[int], *, into: dict[int, bytes], stop_group: int = 0xFFFF, end: int = 0
+    ) -> Walk:
         """Walk from `start` to the pixel data, the end of the buffer, or the first tag of `stop_group` or above.
 
-        `end` is the size of the file where the buffer may be shorter.
+        Values of the wanted tags go `into` a mapping, which has them also when the walk fails. `end` is the size of the
+        file where the buffer may be shorter.
 
         Raises
         ------
@@ -112,7 +115,7 @@ class Walker:
         MalformedError
             If what stands there are no elements.
         """
-        found = Walk(end=start)
+        found = Walk(into, end=start)
         at, size, header = start, len(self._data), self.header_at
         while at < size:
             tag, vr, value, length = header(at)

@@ -20,12 +20,12 @@ from hbimg.ingest.dicom.elements import (
     looks_big_endian,
     looks_implicit,
 )
-from hbimg.ingest.dicom.pixels import locate_pixels
+from hbimg.ingest.dicom.pixels import check_no_pixels_due, locate_pixels
 from hbimg.ingest.dicom.recognise import is_dicom
 from hbimg.ingest.dicom.tags import WANTED, Tag, Values, moment_of_datetime_s, moment_s
 from hbimg.volumes.content import FrameRun
 
-__all__ = ["DicomFacts", "is_dicom", "read_facts"]
+__all__ = ["DicomFacts", "examine", "is_dicom", "read_facts"]
 
 #: Bytes read at first: the header of nearly every classic file; a longer one costs a second read, 16 times as long.
 _FIRST_READ = 32 * 1024
@@ -46,6 +46,8 @@ class DicomFacts:
         The pixels of a file that holds them plainly: for native pixel data its frames; for one compressed frame the
         span of its fragments *with* their item tags, after the offset table and before the sequence delimiter. None
         without pixels, for a deflated file, and for several compressed frames.
+    fault : str
+        What is broken in the file, one line that names it; empty for a sound one.
     transfer_syntax : str
         As the file says; where it does not say, what the elements look like.
     little_endian : bool
@@ -63,6 +65,7 @@ class DicomFacts:
     path: Path
     size_bytes: int
     run: FrameRun | None = None
+    fault: str = ""
     has_pixels: bool = False
     float_pixels: bool = False
     words: bool = False
@@ -138,11 +141,25 @@ def read_facts(path: Path) -> DicomFacts:
     UnreadableFileError
         If the file cannot be read, is no DICOM file, is cut short, or holds fewer pixels than it says.
     """
+    facts = examine(path)
+    if facts.fault:
+        raise UnreadableFileError(facts.fault)
+    return facts
+
+
+def examine(path: Path) -> DicomFacts:
+    """Read the header like `read_facts`, but give a broken file with its `fault` when its series is known.
+
+    So the series can be refused: without its broken file, a series whose last plane was cut would look whole.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file cannot be read, is no DICOM file, or is broken before it says which series it belongs to.
+    """
     try:
         with path.open("rb", buffering=0) as file:
             return _read(path, file, os.fstat(file.fileno()).st_size)
-    except MalformedError as error:
-        raise UnreadableFileError(f"{path} is a broken DICOM file: {error}") from error
     except OSError as error:
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -158,25 +175,28 @@ def _read(path: Path, file: FileIO, size: int) -> DicomFacts:
     data, limit = _read_up_to(file, 0, _FIRST_READ), _FIRST_READ
     if not is_dicom(data[:512]):
         raise UnreadableFileError(f"{path} is {'empty' if size == 0 else 'no DICOM file'}")
+    syntax = _Syntax(EXPLICIT_LITTLE, implicit=False, little=True)
     while True:
+        known: dict[int, bytes] = {}
         try:
-            meta, syntax = _meta(data)
+            end, syntax = _meta(data, known)
             if syntax.uid == DEFLATED:
                 from hbimg.ingest.dicom.deflated import read_deflated_header
 
-                return _facts(path, size, read_deflated_header(path, meta.end, meta.values), syntax, None)
-            walk = Walker(data, little=syntax.little, implicit=syntax.implicit).walk(meta.end, WANTED, end=size)
-            break
+                return _facts(path, size, read_deflated_header(path, end, known), syntax, None)
+            walker = Walker(data, little=syntax.little, implicit=syntax.implicit)
+            return _facts(path, size, walker.walk(end, WANTED, into=known, end=size), syntax, file)
         except NeedMoreError as need:
             if need.args[0] > size or len(data) >= size:
-                raise UnreadableFileError(
+                words = (
                     f"{path} is cut short inside its header: it ends at byte {size:,}, an element reaches to byte"
                     f" {need.args[0]:,} or beyond; copy the file again"
-                ) from None
+                )
+                return _described(path, size, Walk(known), syntax, None, words)
             limit = max(limit * _GROWTH, need.args[0])
             data += _read_up_to(file, len(data), limit - len(data))
-    walk.values = {**meta.values, **walk.values}
-    return _facts(path, size, walk, syntax, file)
+        except MalformedError as error:
+            return _described(path, size, Walk(known), syntax, None, f"{path} is a broken DICOM file: {error}")
 
 
 def _read_up_to(file: FileIO, at: int, count: int) -> bytes:
@@ -189,35 +209,50 @@ def _read_up_to(file: FileIO, at: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def _meta(data: bytes) -> tuple[Walk, _Syntax]:
-    """Read the file meta information, if there is any, and tell how the elements after it are written."""
+def _meta(data: bytes, into: dict[int, bytes]) -> tuple[int, _Syntax]:
+    """Read the file meta information, if there is any, and tell where it ends and how what follows is written."""
     start = 132 if data[128:132] == b"DICM" else 0
-    meta = Walk(end=start)
+    end = start
     if data[start : start + 2] == b"\x02\x00":
         implicit = looks_implicit(data, start)  # some writers forget that group 2 is explicit
-        meta = Walker(data, little=True, implicit=implicit).walk(start, WANTED, stop_group=3)
-    declared = meta.values.get(Tag.TRANSFER_SYNTAX, b"").strip(b" \0").decode("ascii", "replace")
+        end = Walker(data, little=True, implicit=implicit).walk(start, WANTED, into=into, stop_group=3).end
+    declared = into.get(Tag.TRANSFER_SYNTAX, b"").strip(b" \0").decode("ascii", "replace")
     if declared == DEFLATED:
-        return meta, _Syntax(declared, implicit=False, little=True)
+        return end, _Syntax(declared, implicit=False, little=True)
     # The bytes have the last word: files whose elements are not written as the transfer syntax says are common.
-    implicit = looks_implicit(data, meta.end) if len(data) >= meta.end + 6 else declared == IMPLICIT_LITTLE
-    big = declared == EXPLICIT_BIG or (not declared and not implicit and looks_big_endian(data, meta.end))
+    implicit = looks_implicit(data, end) if len(data) >= end + 6 else declared == IMPLICIT_LITTLE
+    big = declared == EXPLICIT_BIG or (not declared and not implicit and looks_big_endian(data, end))
     seen = IMPLICIT_LITTLE if implicit else EXPLICIT_BIG if big else EXPLICIT_LITTLE
-    return meta, _Syntax(declared or seen, implicit=implicit, little=not big)
+    return end, _Syntax(declared or seen, implicit=implicit, little=not big)
 
 
 def _facts(path: Path, size: int, walk: Walk, syntax: _Syntax, file: FileIO | None) -> DicomFacts:
-    """Make facts of raw values; `file` is None where pixels cannot be located (deflated)."""
+    """Make facts of raw values, with the fault of a file whose pixels are not all there; no `file` when deflated."""
     values = Values(walk.values, little=syntax.little)
+    run, fault = None, ""
+    try:
+        if walk.pixels is None:
+            sop_class = values.text(Tag.SOP_CLASS) or values.text(Tag.MEDIA_CLASS) or ""
+            check_no_pixels_due(path, values, sop_class, size)
+        elif file is not None:
+            run = locate_pixels(path, walk.pixels, values, syntax.uid, file, size)
+    except UnreadableFileError as error:
+        fault = str(error)
+    return _described(path, size, walk, syntax, run, fault)
+
+
+def _described(path: Path, size: int, walk: Walk, syntax: _Syntax, run: FrameRun | None, fault: str) -> DicomFacts:
+    values, pixels = Values(walk.values, little=syntax.little), walk.pixels
     sop_class = values.text(Tag.SOP_CLASS) or values.text(Tag.MEDIA_CLASS) or ""
-    if not sop_class and not values.text(Tag.SERIES_UID) and walk.pixels is None:
-        raise UnreadableFileError(f"{path} is a broken DICOM file: it has no SOP class, no series and no pixels")
-    run = locate_pixels(path, walk.pixels, values, syntax.uid, file, size) if file is not None else None
-    pixels = walk.pixels
+    if not values.text(Tag.SERIES_UID) and (fault or (not sop_class and pixels is None)):
+        raise UnreadableFileError(
+            fault or f"{path} is a broken DICOM file: it has no SOP class, no series and no pixels"
+        )
     return DicomFacts(
         path=path,
         size_bytes=size,
         run=run,
+        fault=fault,
         has_pixels=pixels is not None,
         float_pixels=pixels is not None and pixels.tag != 0x7FE00010,
         words=pixels is not None and pixels.vr != "OB",

@@ -13,9 +13,6 @@ from hbimg.errors import UnreadableFileError
 #: Binary values above this are left out; the file itself has them still.
 MAX_BINARY_BYTES = 1024
 
-#: What pydicom raises on odd elements of real files.
-_ODD_ELEMENT = (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError, struct.error)
-
 _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 
 
@@ -41,20 +38,25 @@ def read_header(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         If pydicom cannot read the file at all.
     """
     import pydicom
-    from pydicom.errors import InvalidDicomError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
+    # What pydicom raises on odd elements of real files; a loop of sequences, or a length beyond memory, is one too.
+    odd_element = (
+        *(ArithmeticError, AttributeError, BytesLengthException, LookupError, MemoryError, OSError, RuntimeError),
+        *(TypeError, ValueError, struct.error),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of values that break the standard; they are kept as they are
         try:
             dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-        except (InvalidDicomError, OSError, EOFError, *_ODD_ELEMENT) as error:
+        except (InvalidDicomError, EOFError, *odd_element) as error:
             raise UnreadableFileError(f"{path} is a broken DICOM file: {' '.join(str(error).split())}") from error
         fields: dict[str, Any] = {}
         odd: list[str] = []
         for tag in sorted(dataset.keys()):
             try:
                 field = _field(dataset, tag)
-            except _ODD_ELEMENT:
+            except odd_element:
                 odd.append(f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
                 continue
             if field is not None:

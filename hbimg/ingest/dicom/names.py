@@ -15,7 +15,7 @@ def names_of(facts: DicomFacts, suffix: str = "") -> Names:
     scans clash are refused when they are stored: give a session then); the scan the series number and the protocol's
     name, else the series' description, and `suffix` where a series was divided.
     """
-    # Blanks and signs of a free text become one underscore: the series number tells scans apart, and names stay legible.
+    # Blanks and signs of a free text become one underscore: the number tells scans apart, and names stay legible.
     title = re.sub(r"[^A-Za-z0-9.-]+", "_", facts.protocol_name or facts.series_description or "").strip("_")
     number = f"{facts.series_number:03d}" if facts.series_number is not None and facts.series_number >= 0 else ""
     scan = "-".join(part for part in (number, title) if part)
@@ -25,6 +25,6 @@ def names_of(facts: DicomFacts, suffix: str = "") -> Names:
     return Names(
         project=None,
         subject=facts.patient_id or None,
-        session=facts.study_date or facts.study_id or None,
+        session=facts.study_date.replace(".", "") or facts.study_id or None,
         scan=scan + suffix,
     )

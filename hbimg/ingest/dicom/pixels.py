@@ -24,7 +24,6 @@ def locate_pixels(
         If the pixel data are cut short, or shorter than rows, columns and frames ask for.
     """
     if pixels is None:
-        _check_no_pixels_due(path, values, size)
         return None
     if pixels.length == UNDEFINED:
         return _fragments(path, pixels.offset, values, file, size)
@@ -36,12 +35,27 @@ def locate_pixels(
     return _native(path, pixels, values) if syntax in NATIVE else None
 
 
-def _check_no_pixels_due(path: Path, values: Values, size: int) -> None:
+def check_no_pixels_due(path: Path, values: Values, sop_class: str, size: int) -> None:
+    """Check a file without pixel data: it was cut if its header describes pixels, or its class is one of images.
+
+    Raises
+    ------
+    UnreadableFileError
+        If pixels are due.
+    """
+    from pydicom.config import IGNORE
+    from pydicom.uid import UID
+
+    class_name = UID(sop_class, IGNORE).name
     if values.unsigned(Tag.ROWS) and values.unsigned(Tag.BITS_ALLOCATED):
-        raise UnreadableFileError(
-            f"{path} is cut short: its header describes pixels, but the file ends at byte {size:,} without them;"
-            " copy the file again"
-        )
+        due = "its header describes pixels"
+    elif "Image Storage" in class_name:
+        due = f"its class is {class_name}"
+    else:
+        return
+    raise UnreadableFileError(
+        f"{path} has no pixels, though {due}: the file ends at byte {size:,}; copy it again if it was cut"
+    )
 
 
 def _native(path: Path, pixels: PixelElement, values: Values) -> FrameRun | None:

@@ -18,8 +18,11 @@ from hbimg.ingest.dicom.kinds import why_no_plane
 from hbimg.ingest.dicom.names import names_of
 
 #: A series of several orientations or sizes, all of fewer planes than this, is a scout. Scouts have up to a dozen
-#: planes in each direction; a volume that is worth a name of its own has more.
+#: planes in each direction, rotating projections one; a volume that is worth a name of its own has more.
 SCOUT_PLANES = 16
+
+#: Why the broken files of a series are set aside when the rest is accepted.
+BROKEN = "broken files, of which only the bytes that are there are kept"
 
 
 def candidates(facts: Sequence[DicomFacts], *, accept_incomplete: bool = False) -> list[Candidate]:
@@ -28,7 +31,8 @@ def candidates(facts: Sequence[DicomFacts], *, accept_incomplete: bool = False) 
     Parameters
     ----------
     facts : sequence of DicomFacts
-        Of all files that were found, in any order; the result does not depend on it.
+        Of all files that were found, in any order; the result does not depend on it. A series with a broken file
+        (`DicomFacts.fault`) is refused; where incomplete is accepted, the broken file is set aside.
     accept_incomplete : bool
         Store volumes whose planes are missing, uneven or tilted, marked so, instead of refusing them.
 
@@ -46,8 +50,12 @@ def candidates(facts: Sequence[DicomFacts], *, accept_incomplete: bool = False) 
 
 def _judge_series(series: Sequence[DicomFacts], *, accept_incomplete: bool) -> list[tuple[Part, Verdict]]:
     kinds: dict[str, list[DicomFacts]] = defaultdict(list)
+    broken = [one for one in series if one.fault]
+    if broken and not accept_incomplete:
+        more = f" (and {len(broken) - 1} more files of the series)" if len(broken) > 1 else ""
+        return [(Part(tuple(series)), Verdict(Outcome.REFUSE, broken[0].fault + more))]
     for one in series:
-        kinds[why_no_plane(one)].append(one)
+        kinds[BROKEN if one.fault else why_no_plane(one)].append(one)
     planes = kinds.pop("", [])
     judged = _judge_planes(planes, len(series), accept_incomplete=accept_incomplete) if planes else []
     for number, (kind, members) in enumerate(sorted(kinds.items()), 1):
@@ -67,7 +75,9 @@ def _judge_planes(
         return _judge_shape(Part(tuple(planes)), files_in_series, accept_incomplete=accept_incomplete)
     large = [shape for shape in shapes if len(shape) >= SCOUT_PLANES]
     if not large:
-        words = f"a scout: {len(shapes)} orientations or sizes of at most {max(map(len, shapes))} planes each"
+        most = max(map(len, shapes))
+        planes_each = f"at most {most} {'plane' if most == 1 else 'planes'} each"
+        words = f"a scout or projections: {len(shapes)} orientations or sizes of {planes_each}"
         return [(Part(tuple(planes)), Verdict(Outcome.SET_ASIDE, words))]
     stray = [one for shape in shapes if len(shape) < SCOUT_PLANES for one in shape]
     names = listed([one.file_name for one in stray])

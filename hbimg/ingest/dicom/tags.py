@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from datetime import date
 from enum import IntEnum
@@ -136,10 +137,12 @@ def _in_character_set(raw: bytes, character_set: bytes) -> str:
     from pydicom.charset import convert_encodings, decode_bytes
 
     names = [name.strip() for name in character_set.decode("ascii", "replace").strip(" \0").split("\\")]
-    try:
-        return decode_bytes(raw, convert_encodings(names), {0x5C}).strip()
-    except (LookupError, ValueError):
-        return raw.decode("latin-1").strip()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a wrong character set spoils a name at most
+        try:
+            return decode_bytes(raw, convert_encodings(names), {0x5C}).strip()
+        except (LookupError, ValueError):
+            return raw.decode("latin-1").strip()
 
 
 def seconds_of_time(text: str | None) -> float | None:

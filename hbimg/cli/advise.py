@@ -1,0 +1,146 @@
+"""`hbimg advise`: whether hbimg pays for one's own data on one's own machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hbimg.cli.scenario_options import Duration, echo_json
+from hbimg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hbimg.perfmodel.advice import Advice
+    from hbimg.perfmodel.parameters import Scenario
+    from hbimg.perfmodel.simulate import SimulationResult
+
+#: Output over input of the paper's experiment, the compression of T1 images: 21.5 GB of 70.7 GB.
+PAPER_OUTPUT_RATIO = 21.5 / 70.7
+
+
+@dataclass(frozen=True)
+class JobSizes:
+    """(input bytes, output bytes) of each job, and what was counted, in words."""
+
+    pairs: list[tuple[float, float]]
+    counted: str
+
+
+def job_sizes(source: str, output_ratio: float) -> JobSizes:
+    """Sizes of one job for each volume of `source`, the output taken as `output_ratio` of the input.
+
+    The one place that knows where sizes come from: a folder or a file. Raises ConfigError when `source` is neither.
+    """
+    from hbimg.perfmodel.sizes import volume_sizes
+
+    path = Path(source)
+    if not path.exists():
+        raise ConfigError(f"there is no such path: {source}; give a folder with DICOM or NIfTI files")
+    found = volume_sizes(path)
+    counted = (
+        f"{len(found.volume_bytes)} volumes in {path}: {found.nifti_files} NIfTI files, {found.dicom_files} DICOM files"
+        f" in {found.dicom_folders} folders (one volume each), {found.other_files} other files left out"
+    )
+    return JobSizes([(float(size), size * output_ratio) for size in found.volume_bytes], counted)
+
+
+@click.command()
+@click.argument("source", metavar="PATH-OR-TABLE")
+@click.option("--cluster", "cluster_file", type=click.Path(path_type=Path), metavar="FILE", help="Your machines, TOML.")
+@click.option("--preset", metavar="NAME", help="A cluster of the papers instead.")
+@click.option("--time", "time_s", type=Duration(), metavar="SECONDS", help="Processing time of a volume: 30s, 5min.")
+@click.option("--output-ratio", type=float, metavar="X", help="Bytes out per byte in.  [default: 0.304, the paper's]")
+@click.option("--repeats", default=3, show_default=True, help="Simulated runs behind each number.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; the keys carry the units.")
+def advise(
+    source: str,
+    cluster_file: Path | None,
+    preset: str | None,
+    time_s: float | None,
+    output_ratio: float | None,
+    repeats: int,
+    as_json: bool,
+) -> None:
+    """Say whether hbimg pays for your data on your machines, how much, and what limits.
+
+    Reads the real sizes under PATH and compares your grid engine over shared storage, the same throttled to what the
+    storage feeds, and hbimg. `hbimg model show --preset bao2017-72` prints a cluster file to start from.
+
+    \b
+    Examples:
+      hbimg advise /data/adhd --cluster mine.toml --time 30s
+      hbimg advise /data/adhd --cluster mine.toml --time 2h --output-ratio 3 --json
+    """
+    from hbimg.perfmodel.advice import advise as advise_on
+    from hbimg.perfmodel.units import require_not_negative
+
+    ratio = PAPER_OUTPUT_RATIO if output_ratio is None else output_ratio
+    require_not_negative("--output-ratio", ratio)
+    base = _cluster_of(cluster_file, preset, time_s)
+    sizes = job_sizes(source, ratio)
+    advice = advise_on(_scenario(base, sizes, time_s), repeats=repeats)
+    if as_json:
+        echo_json({"source": source, "counted": sizes.counted, "output_ratio": ratio, **vars(advice)})
+        return
+    click.echo(sizes.counted)
+    click.echo(f"Output of a job: {ratio:.3g} of its input" + (", as in the paper." if output_ratio is None else "."))
+    _print_advice(advice)
+
+
+def _cluster_of(cluster_file: Path | None, preset: str | None, time_s: float | None) -> Scenario:
+    from hbimg.perfmodel import presets, scenario_file
+
+    if (preset is None) == (cluster_file is None):
+        raise ConfigError("say which machines: give --cluster FILE, or --preset NAME for the papers' clusters")
+    if preset is not None:
+        base, timed = presets.preset(preset), True
+    else:
+        assert cluster_file is not None
+        base, timed = scenario_file.load(cluster_file), scenario_file.has_workload(cluster_file)
+    if time_s is None and not (timed and base.workload.processing_s.mean() > 0):
+        raise ConfigError("say how long one volume is processed: give --time, as in --time 30s")
+    return base
+
+
+def _scenario(base: Scenario, sizes: JobSizes, time_s: float | None) -> Scenario:
+    """`base`'s machines and scheduling with one job for each volume."""
+    from hbimg.perfmodel.distributions import Distribution
+
+    inputs, outputs = zip(*sizes.pairs, strict=True)
+    workload = replace(
+        base.workload,
+        jobs=len(inputs),
+        input_bytes=Distribution("sample", inputs),
+        output_bytes=Distribution("sample", outputs),
+        release_interval_s=0.0,
+        pad_to_s=0.0,
+    )
+    return replace(base, workload=workload if time_s is None else workload.with_time(time_s))
+
+
+def _print_advice(advice: Advice) -> None:
+    from hbimg.cli.model_tables import interval, print_table
+    from hbimg.perfmodel.units import human_time
+
+    prediction, simulations = advice.prediction, advice.simulations
+    click.echo(f"\n{advice.verdict[0].upper()}{advice.verdict[1:]}.")
+    for reason in advice.reasons:
+        click.echo(f"- {reason}")
+    click.echo("")
+    throttled = f"grid engine, at most {prediction.throttled_grid.core} at once"
+    rows = []
+    for label, key in (("grid engine", "grid"), (throttled, "throttled_grid"), ("hbimg", "hbimg")):
+        closed = getattr(prediction, key)
+        row = [label, str(closed.core), human_time(closed.wall_clock_s), human_time(closed.resource_time_s)]
+        if simulations:
+            simulated: SimulationResult = getattr(simulations, key)
+            row += [interval(simulated.wall_clock_s), interval(simulated.resource_time_s)]
+        rows.append(row)
+    columns = ["", "slots", "wall clock", "resource time"]
+    if simulations:
+        columns += ["simulated wall clock [95%]", "simulated resource time [95%]"]
+    else:
+        click.echo(f"{prediction.jobs} jobs are too many to simulate here: the equations answer alone.", err=True)
+    print_table(f"{prediction.jobs} jobs of {human_time(prediction.time_s)}", columns, rows)

@@ -1,0 +1,185 @@
+"""`hbimg run JOB`: one subcommand for each job, made from the job's class; and a user's own job by its module."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import Field, fields
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import click
+
+from hbimg.cli.options import json_option, opened_store, store_option, table_option, where_option
+
+if TYPE_CHECKING:
+    from hbimg.mapreduce.job import Job
+    from hbimg.mapreduce.run import RunResult
+
+#: Job to the line that lists it; the classes are imported only when one of them is asked for.
+_LINES = {
+    "compress": "Gzip every volume as NIfTI.",
+    "dicom2nifti": "Convert every DICOM series to NIfTI with dcm2niix.",
+    "checksum": "Read everything again and verify it.",
+    "stats": "Minimum, maximum, mean, variance, histogram over a cohort.",
+}
+
+
+class _Jobs(click.Group):
+    """A group whose commands are the jobs; ``package.module:Class`` is a command too."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_LINES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if ":" not in cmd_name and cmd_name not in _LINES:
+            return None
+        from hbimg.mapreduce.registry import find_job
+
+        if ":" in cmd_name:
+            sys.path.insert(0, "")  # the user's module lies in the current folder, as for `python -m`
+        return _command(cmd_name, find_job(cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Jobs"):
+            formatter.write_dl([*_LINES.items(), ("package.module:Class", "Your own job; see docs/jobs.md.")])
+
+
+@click.group(cls=_Jobs, subcommand_metavar="JOB [OPTIONS]")
+def run() -> None:
+    """Run a job on the volumes of a table, next to where they lie; results are stored beside each volume.
+
+    Results that are current are skipped, so a run that was stopped is simply run again. Ctrl-C ends a run after the
+    volumes that are worked on; once more kills it. A volume that fails is reported and costs only itself; the exit
+    status is 1 then.
+
+    \b
+    Examples:
+      hbimg run compress --table t1
+      hbimg run dicom2nifti --table t1 --where 'subject=sub-0*' --workers 4
+      hbimg run stats --table t1 --by subject > stats.csv
+      hbimg run mymodule:MyJob --table t1 --param threshold=3
+    """
+
+
+def _command(name: str, job_class: type[Job]) -> click.Command:
+    own = ":" in name
+
+    def callback(**options: Any) -> None:
+        texts = _pairs(options.pop("param", ()))
+        common = {key: options.pop(key) for key in _COMMON}
+        job = job_class.of_texts(texts) if own else job_class.of_parameters(options)
+        _run(job, **common)
+
+    command = click.Command(name, callback=callback, help=_help(name, job_class))
+    decorated: Any = callback
+    if own:
+        decorated = click.option("--param", metavar="NAME=VALUE", multiple=True, help=_parameters(job_class))(decorated)
+    else:
+        hints = get_type_hints(job_class)
+        for item in reversed(fields(job_class)):
+            decorated = _option(item, hints[item.name])(decorated)
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    command.params = list(reversed(decorated.__click_params__))
+    return command
+
+
+_COMMON = ("table", "store", "where", "workers", "result_name", "force", "pad_to", "as_json")
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    table_option,
+    store_option,
+    where_option,
+    click.option(
+        "--workers",
+        "-w",
+        type=click.IntRange(1, 1024),
+        help="How many processes work at once.  [default: number of processors]",
+    ),
+    click.option("--result-name", metavar="NAME", help="Name of the results.  [default: the job's name]"),
+    click.option("--force", is_flag=True, help="Make results anew that are current."),
+    click.option(
+        "--pad-to", type=float, default=0.0, metavar="SECONDS", help="Let every volume take at least this long."
+    ),
+    json_option,
+)
+
+
+def _option(item: Field[Any], kind: type) -> Callable[[Any], Any]:
+    flag = f"--{item.name.replace('_', '-')}"
+    about = item.metadata.get("help", "")
+    if kind is bool:
+        return click.option(flag, item.name, is_flag=True, default=item.default, help=about)
+    choices = item.metadata.get("choices")
+    value = click.Choice(choices) if choices else kind
+    return click.option(flag, item.name, type=value, default=item.default, show_default=item.default != "", help=about)
+
+
+def _help(name: str, job_class: type[Job]) -> str:
+    import inspect
+
+    examples = job_class.examples or (f"hbimg run {name} --table t1",)
+    return f"{inspect.getdoc(job_class) or name}\n\n\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples)
+
+
+def _parameters(job_class: type[Job]) -> str:
+    names = ", ".join(item.name for item in fields(job_class))
+    return f"A parameter of the job ({names}); may be repeated." if names else "The job has no parameters."
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    from hbimg.errors import ParameterError
+
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or name in pairs:
+            raise ParameterError(f"--param {text!r}: give NAME=VALUE, each name once")
+        pairs[name] = value
+    return pairs
+
+
+def _run(
+    job: Job,
+    *,
+    table: str,
+    store: str | None,
+    where: str | None,
+    workers: int | None,
+    result_name: str | None,
+    force: bool,
+    pad_to: float,
+    as_json: bool,
+) -> None:
+    from hbimg.cli.printing import progress_bar, say
+    from hbimg.mapreduce.run import Progress, RunSettings, run_job
+    from hbimg.volumes import VolumeTable, Where
+
+    settings = RunSettings(Where.parse(where), result_name, workers or 0, force=force, pad_to_s=pad_to)
+    with opened_store(store) as opened, progress_bar() as bar:
+
+        def show(progress: Progress) -> None:
+            failed = f", {progress.failed} failed" if progress.failed else ""
+            bar(f"{job.name}: {progress.total} volumes{failed}", progress.ended_bytes, progress.total_bytes)
+
+        result = run_job(job, opened, VolumeTable.open(opened, table), settings, on_progress=show, say=say)
+    _print(result, as_json=as_json)
+
+
+def _print(result: RunResult, *, as_json: bool) -> None:
+    from hbimg.cli.printing import print_json, say
+    from hbimg.errors import JobError, JobInterruptedError
+    from hbimg.mapreduce.report import report_text
+
+    if as_json:
+        print_json({"run": result.run_id, "state": result.state, "report": result.report, "outputs": result.outputs})
+    else:
+        for name, text in result.outputs.items():
+            if name.endswith(".csv") or len(result.outputs) == 1:
+                click.echo(text, nl=not text.endswith("\n"))
+        say(f"run {result.run_id} {result.state}")
+        say(report_text(result.report))
+    counts = result.report["volumes"]
+    if result.state == "interrupted":
+        raise JobInterruptedError("the run was stopped: run the same command again, it goes on where it was")
+    if counts["failed"]:
+        raise JobError(f"{counts['failed']} of {sum(counts.values())} volumes failed: `hbimg report` lists them again")

@@ -1,0 +1,1 @@
+"""The built-in jobs, one module each; `hbimg.mapreduce.registry` names them."""

@@ -1,0 +1,64 @@
+"""`compress`: a gzipped NIfTI file of every volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hbimg.mapreduce.job import Artefact, Job, LoadedVolume, Need, parameter
+from hbimg.mapreduce.jobs.gzipping import DEFAULT_LEVEL, GzipLevel
+from hbimg.volumes import VolumeRecord
+
+_NIFTI_SUFFIXES = (".nii.gz", ".hdr.gz", ".img.gz", ".nii", ".hdr", ".img")
+
+
+@dataclass(frozen=True)
+class Compress(Job):
+    """Gzip every volume as NIfTI.
+
+    A volume that came as NIfTI gives its file again, byte for byte in the gzip stream; a .hdr/.img pair gives both
+    files. A DICOM volume gives the NIfTI made of its planes, oriented as dcm2niix orients it.
+    """
+
+    name: ClassVar[str] = "compress"
+    version: ClassVar[str] = "1"
+    examples: ClassVar[tuple[str, ...]] = (
+        "hbimg run compress --table t1",
+        "hbimg run compress --table t1 --level libdeflate-9 --result-name archive --where 'scan=*T1w'",
+    )
+
+    level: str = parameter(DEFAULT_LEVEL, "igzip-0 to igzip-3, gzip-1 to gzip-9 (classic), libdeflate-1 to -12.")
+    accept_incomplete: bool = parameter(False, "Take DICOM volumes that were stored although planes are uneven.")
+
+    def __post_init__(self) -> None:
+        """Check the level."""
+        GzipLevel.parse(self.level)
+
+    def need(self, record: VolumeRecord) -> Need:
+        """A NIfTI volume's unpacked files, or a DICOM volume's frames."""
+        return Need.FRAMES if record.format == "dicom" else Need.UNPACKED
+
+    def accepts(self, record: VolumeRecord) -> str:
+        """Refuse incomplete volumes unless they are asked for."""
+        if record.missing is not None and not self.accept_incomplete:
+            return "incomplete: --accept-incomplete takes it"
+        if record.format == "dicom" and record.encoding is not None and record.encoding.samples != 1:
+            return "DICOM in colour: dicom2nifti converts it"
+        return ""
+
+    def map(self, volume: LoadedVolume) -> Iterable[Artefact]:
+        """Give ``<scan>.nii.gz``."""
+        level = GzipLevel.parse(self.level)
+        if volume.record.format == "dicom":
+            from hbimg.mapreduce.jobs.nifti_file import nifti_bytes
+
+            yield Artefact(f"{volume.stem}.nii.gz", level.compress(nifti_bytes(volume)))
+            return
+        yield from _files(volume, level)
+
+
+def _files(volume: LoadedVolume, level: GzipLevel) -> Iterator[Artefact]:
+    for file in volume.files:
+        suffix = next((s for s in _NIFTI_SUFFIXES if file.stored.name.lower().endswith(s)), ".nii")
+        yield Artefact(f"{volume.stem}{suffix.removesuffix('.gz')}.gz", level.compress(file.data))

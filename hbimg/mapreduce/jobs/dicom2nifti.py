@@ -1,0 +1,148 @@
+"""`dicom2nifti`: every DICOM series converted by dcm2niix, with a stripped sidecar and a map of its planes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hbimg.errors import ParameterError, VolumeFailedError
+from hbimg.mapreduce.job import Artefact, Job, LoadedFile, LoadedVolume, Need, parameter
+from hbimg.mapreduce.jobs.gzipping import DEFAULT_LEVEL, GzipLevel
+from hbimg.mapreduce.jobs.plane_map import plane_map
+from hbimg.mapreduce.jobs.sidecar import blank_header_texts, stripped_sidecar
+from hbimg.mapreduce.tools import run_tool
+from hbimg.store import Buffer
+from hbimg.volumes import VolumeRecord
+
+#: The base name that dcm2niix is given; what it appends (``_Eq_1``, ``_e2``, ``_ph``) names the extras.
+_BASE = "volume"
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+
+
+def _converter_version() -> str:
+    try:
+        return installed_version("dcm2niix")
+    except PackageNotFoundError:
+        return "none"
+
+
+@dataclass(frozen=True)
+class Dicom2Nifti(Job):
+    """Convert every DICOM series to NIfTI with dcm2niix.
+
+    Gives <scan>.nii.gz, its JSON sidecar without names of persons, institutions and devices, .bval and .bvec where
+    there are any, extra images that dcm2niix made under their suffix, and <scan>.planes.json, which tells for each
+    DICOM file the plane it became.
+    """
+
+    name: ClassVar[str] = "dicom2nifti"
+    version: ClassVar[str] = f"1 dcm2niix {_converter_version()}"
+    examples: ClassVar[tuple[str, ...]] = (
+        "hbimg run dicom2nifti --table t1",
+        "hbimg run dicom2nifti --table t1 --uncompressed --where 'adhd/sub-0*'",
+    )
+
+    level: str = parameter(DEFAULT_LEVEL, "igzip-0 to igzip-3, gzip-1 to gzip-9 (classic), libdeflate-1 to -12.")
+    uncompressed: bool = parameter(False, "Give .nii instead of .nii.gz.")
+    accept_incomplete: bool = parameter(False, "Take volumes that were stored although planes are missing or uneven.")
+    time_limit_s: float = parameter(3600.0, "Kill dcm2niix when it takes longer for one series, in seconds.")
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        GzipLevel.parse(self.level)
+        if not self.time_limit_s > 0:
+            raise ParameterError(f"time limit {self.time_limit_s} s: it must be above 0")
+
+    def need(self, record: VolumeRecord) -> Need:  # noqa: ARG002 - the contract's signature
+        """The original files."""
+        return Need.ORIGINALS
+
+    def accepts(self, record: VolumeRecord) -> str:
+        """Refuse NIfTI volumes, and incomplete ones unless they are asked for: dcm2niix would not complain."""
+        if record.format != "dicom":
+            return "NIfTI already"
+        if record.missing is not None and not self.accept_incomplete:
+            return "incomplete: --accept-incomplete takes it"
+        return ""
+
+    def map(self, volume: LoadedVolume) -> Iterable[Artefact]:
+        """Run dcm2niix on the series and give what it wrote."""
+        source, target = volume.scratch / "in", volume.scratch / "out"
+        source.mkdir()
+        target.mkdir()
+        for number, file in enumerate(volume.files):
+            _write(source / f"{number:06d}.dcm", file, volume.record)
+        self._convert(source, target, volume.scratch)
+        made = sorted(path for path in target.iterdir() if path.is_file())
+        images = [path for path in made if path.suffix == ".nii"]
+        if not images:
+            raise VolumeFailedError("dcm2niix gave no image, though it told of no error")
+        for path in made:
+            yield from self._artefacts(path, volume)
+
+    def _convert(self, source: Path, target: Path, scratch: Path) -> None:
+        import dcm2niix
+
+        command = [dcm2niix.bin, "-b", "y", "-ba", "y", "-z", "n", "-f", _BASE, "-o", str(target), str(source)]
+        status, output = run_tool(command, scratch, self.time_limit_s)
+        if status != 0:
+            raise VolumeFailedError(f"dcm2niix ended with status {status}: {_last_words(output)}")
+
+    def _artefacts(self, path: Path, volume: LoadedVolume) -> Iterator[Artefact]:
+        # `volume.nii` is the image; `volume_Eq_1.nii` and its like are extras and keep their suffix.
+        name = volume.stem + path.name.removeprefix(_BASE)
+        if path.suffix != ".nii":
+            data = path.read_bytes()
+            yield Artefact(name, [stripped_sidecar(data) if path.suffix == ".json" else data])
+            return
+        nifti = np.fromfile(path, np.uint8)
+        path.unlink()  # the disk is freed as soon as it may be
+        blank_header_texts(nifti)
+        pieces: Iterable[Buffer] = (
+            [nifti.data] if self.uncompressed else GzipLevel.parse(self.level).compress(nifti.data)
+        )
+        image = name if self.uncompressed else f"{name}.gz"
+        yield Artefact(image, pieces)
+        if path.stem == _BASE:
+            found = _planes(nifti, image, volume)
+            yield Artefact(f"{volume.stem}.planes.json", [found])
+
+
+def _write(path: Path, file: LoadedFile, record: VolumeRecord) -> None:
+    """Write an original file; a deflated one inflated, because dcm2niix does not read those."""
+    if record.encoding is not None and record.encoding.transfer_syntax == _DEFLATED:
+        import io
+
+        import pydicom
+
+        dataset = pydicom.dcmread(io.BytesIO(file.data))
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        dataset.save_as(path)
+        return
+    path.write_bytes(file.data)
+
+
+def _planes(nifti: npt.NDArray[np.uint8], image: str, volume: LoadedVolume) -> bytes:
+    import io
+
+    import nibabel
+
+    header = nibabel.Nifti1Image.header_class.from_fileobj(io.BytesIO(nifti[:348].tobytes()), check=False)
+    found = plane_map(volume, image, header.get_best_affine(), header.get_data_shape())
+    return json.dumps(found, indent=1, ensure_ascii=False).encode()
+
+
+def _last_words(output: str) -> str:
+    """Give the line in which dcm2niix says what is wrong, or its last one; paths in it are ours."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"error|unsupported|unable", line, re.IGNORECASE)]
+    return (errors or lines or ["it said nothing"])[-1]

@@ -1,0 +1,60 @@
+"""A DICOM volume's planes as the bytes of a NIfTI file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hbimg.errors import VolumeError
+from hbimg.mapreduce.job import LoadedVolume
+from hbimg.volumes.nifti_image import NiftiVoxels, nifti_of
+
+#: NIfTI-1 counts voxels along an axis in 16 bits; longer axes make it NIfTI-2.
+_NIFTI1_MAX_LENGTH = 32767
+
+
+def nifti_bytes(volume: LoadedVolume) -> memoryview:
+    """Give the NIfTI file of a DICOM volume of grey planes, oriented as dcm2niix orients it.
+
+    Raises
+    ------
+    VolumeError
+        If the frames cannot be decoded, are in colour, or do not fill the volume.
+    """
+    geometry, encoding = volume.record.geometry, volume.record.encoding
+    if geometry is None or encoding is None or encoding.samples != 1:
+        raise VolumeError(f"{volume.record.key} has no grey planes: convert it with dicom2nifti")
+    planes = volume.voxels().T.reshape(-1, encoding.rows, encoding.columns)
+    return _file(nifti_of(planes, geometry, encoding), geometry.time_step_s)
+
+
+def _file(image: NiftiVoxels, time_step_s: float | None) -> memoryview:
+    """Lay header and voxels into one block: the voxels are copied once, straight to their place."""
+    header = _header(image, time_step_s)
+    offset = int(header["vox_offset"])
+    # Header, then the four bytes that say that no extensions follow.
+    head = header.binaryblock.ljust(offset, b"\0")
+    block = np.empty(offset + image.array.nbytes, np.uint8)
+    block[:offset] = np.frombuffer(head, np.uint8)
+    target = block[offset:].view(header.get_data_dtype()).reshape(image.array.shape, order="F")
+    np.copyto(target, image.array)
+    return block.data
+
+
+def _header(image: NiftiVoxels, time_step_s: float | None) -> Any:
+    import nibabel
+
+    is_long = max(image.array.shape) > _NIFTI1_MAX_LENGTH
+    header = (nibabel.Nifti2Header if is_long else nibabel.Nifti1Header)(endianness="<")
+    header.set_data_dtype(image.array.dtype.newbyteorder("<"))
+    header.set_data_shape(image.array.shape)
+    header.set_sform(image.affine, code="scanner")
+    header.set_qform(image.affine, code="scanner", strip_shears=True)
+    header.set_slope_inter(image.slope, image.intercept)
+    header.set_xyzt_units("mm", "sec")
+    if time_step_s and len(image.array.shape) > 3:
+        header["pixdim"][4] = time_step_s
+    header["magic"] = header.single_magic
+    header["vox_offset"] = header.single_vox_offset
+    return header

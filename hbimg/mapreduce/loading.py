@@ -1,0 +1,89 @@
+"""Load from the store what a job needs of a volume; every cell is verified on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hbimg.errors import CorruptCellError
+from hbimg.mapreduce.job import Job, LoadedFile, LoadedVolume, Need
+from hbimg.store import Buffer
+from hbimg.volumes import VolumeReader, VolumeRecord, VolumeTable
+
+
+def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path) -> LoadedVolume:
+    """Load a volume for a job.
+
+    Raises
+    ------
+    CorruptCellError
+        If a checksum is wrong.
+    VolumeChangedError
+        If the volume was replaced or removed meanwhile.
+    """
+    need = job.need(record)
+    reader = VolumeReader(volumes, record)
+    block = np.empty(record.frame_bytes if need is Need.FRAMES else 0, np.uint8)
+    return LoadedVolume(
+        record=record,
+        header=volumes.header(record.key),
+        frame_block=block,
+        frames=_frames(reader, block.data) if need is Need.FRAMES else (),
+        files=tuple(_files(reader, need)),
+        scratch=scratch,
+    )
+
+
+def _frames(reader: VolumeReader, block: memoryview) -> tuple[memoryview, ...]:
+    """Copy the frames, one behind the other, into the block; give a view of each."""
+    found, start = [], 0
+    for frame in reader.frames():
+        end = start + len(frame)
+        block[start:end] = frame
+        found.append(block[start:end])
+        start = end
+    return tuple(found)
+
+
+def _files(reader: VolumeReader, need: Need) -> Iterator[LoadedFile]:
+    if need is Need.ORIGINALS:
+        for stored, pieces in reader.originals():
+            yield LoadedFile(stored, _joined(stored.size_bytes, pieces), stored.sha256)
+    elif need is Need.UNPACKED:
+        for stored, pieces in reader.unpacked():
+            yield LoadedFile(stored, _joined(stored.unpacked_bytes, pieces), "")
+    elif need is Need.DIGESTS:
+        yield from _digests(reader)
+
+
+def _joined(size: int, pieces: Iterable[Buffer]) -> memoryview:
+    block = np.empty(size, np.uint8).data  # not filled with zeros first, as a bytearray would be
+    start = 0
+    for piece in pieces:
+        end = start + len(piece)
+        block[start:end] = piece
+        start = end
+    return block[:start]
+
+
+def _digests(reader: VolumeReader) -> Iterator[LoadedFile]:
+    """Read every file as it lay on the disk and its frames too, and keep the digests."""
+    for stored, pieces in reader.originals():
+        yield LoadedFile(stored, b"", _sha256(pieces))
+    # A kept stream comes back without its frames being read: read those as well.
+    read = sum(len(frame) for frame in reader.frames())
+    if read != reader.record.frame_bytes:
+        raise CorruptCellError(
+            f"{reader.record.key}: its frames have {read:,} bytes, its record says {reader.record.frame_bytes:,}: "
+            "ingest it again with --replace"
+        )
+
+
+def _sha256(pieces: Iterable[Buffer]) -> str:
+    sha256 = hashlib.sha256()
+    for piece in pieces:
+        sha256.update(piece)
+    return sha256.hexdigest()

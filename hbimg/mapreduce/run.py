@@ -1,0 +1,265 @@
+"""Run a job on a table: plan, record the run, let an engine work, reduce, report. The same for every engine."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from hbimg import __version__
+from hbimg.errors import HbimgError, ParameterError
+from hbimg.mapreduce.interrupts import counted_interrupts
+from hbimg.mapreduce.job import Job, ReducingJob
+from hbimg.mapreduce.local import Work, run_inline, run_processes
+from hbimg.mapreduce.plan import Plan, current_partials, make_plan
+from hbimg.mapreduce.reduce import reduce_partials
+from hbimg.mapreduce.registry import class_path
+from hbimg.mapreduce.report import make_report
+from hbimg.mapreduce.splits import bytes_to_read, plan_splits
+from hbimg.mapreduce.tasks import Outcome, State, TaskSettings
+from hbimg.rowkeys import check_label
+from hbimg.store import Store
+from hbimg.volumes import VolumeTable, Where, new_run_id, save_run, settle_results
+from hbimg.volumes.owners import start_of_process
+
+#: Splits per worker, so that the last ones end at about the same time.
+_SPLITS_PER_WORKER = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What a user may choose for a run.
+
+    Attributes
+    ----------
+    where : Where
+        Which volumes.
+    result_name : str or None
+        Name of the results; the job's if None.
+    workers : int
+        Processes; 0 is one for each core that this process may use.
+    force : bool
+        Make results anew that are current.
+    pad_to_s : float
+        Let every volume take at least this long, in seconds.
+    """
+
+    where: Where = field(default_factory=Where)
+    result_name: str | None = None
+    workers: int = 0
+    force: bool = False
+    pad_to_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ParameterError(f"{self.workers} workers: give 1 or more, or 0 for one per core")
+        if not 0 <= self.pad_to_s < float("inf"):
+            raise ParameterError(f"padding to {self.pad_to_s} s: it must be 0 or more")
+        if self.result_name is not None:
+            check_label(self.result_name)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is, for a progress bar; bytes are those planned to be read."""
+
+    total: int
+    total_bytes: int
+    ended: int = 0
+    ended_bytes: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes
+    ----------
+    run_id : str
+    state : str
+        ``finished``, ``failed`` (some volumes did) or ``interrupted``.
+    report : dict
+        As `hbimg.mapreduce.report.make_report` gives it.
+    outputs : dict
+        Name to text of what a reducing job made of all volumes.
+    """
+
+    run_id: str
+    state: str
+    report: dict[str, Any]
+    outputs: dict[str, str]
+
+
+def default_workers() -> int:
+    """Give how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _no_progress(progress: Progress) -> None:
+    del progress
+
+
+def _say_nothing(text: str) -> None:
+    del text
+
+
+def run_job(
+    job: Job,
+    store: Store,
+    volumes: VolumeTable,
+    settings: RunSettings,
+    *,
+    on_progress: Callable[[Progress], None] = _no_progress,
+    say: Callable[[str], None] = _say_nothing,
+) -> RunResult:
+    """Run a job with the local engine and record the run in the table.
+
+    Raises
+    ------
+    StoreError
+        If the store fails in a way that no other volume could succeed. The run is recorded as failed if that works.
+    JobError
+        If the job's workers cannot start.
+    """
+    return _Run(job, store, volumes, settings, on_progress, say).run()
+
+
+class _Run:
+    def __init__(
+        self,
+        job: Job,
+        store: Store,
+        volumes: VolumeTable,
+        settings: RunSettings,
+        on_progress: Callable[[Progress], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._job = job
+        self._store = store
+        self._volumes = volumes
+        self._settings = settings
+        self._on_progress = on_progress
+        self._say = say
+        self._id = new_run_id()
+        self._result_name = settings.result_name or job.name
+        self._inline = store.url == "memory:"
+        self._workers = 1 if self._inline else settings.workers or default_workers()
+        self._outcomes: list[Outcome] = []
+        self._begin = time.perf_counter()
+        self._started = _now()
+
+    def run(self) -> RunResult:
+        settle_results(self._volumes, self._settings.where)
+        plan = make_plan(self._volumes, self._job, self._settings.where, self._result_name, force=self._settings.force)
+        self._outcomes = list(plan.settled)
+        self._save("running")
+        try:
+            with counted_interrupts(self._say) as interrupts:
+                self._work(plan, interrupts)
+                interrupted = interrupts() > 0
+            outputs = {} if interrupted else self._reduce()
+        except BaseException as error:
+            self._save("failed", error=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+            raise
+        state = self._state(interrupted)
+        report = self._save(state, outputs=outputs)
+        return RunResult(self._id, state, report, outputs)
+
+    def _work(self, plan: Plan, interrupts: Callable[[], int]) -> None:
+        if not plan.todo:
+            return
+        split_bytes = max(1, plan.todo_bytes // (self._workers * _SPLITS_PER_WORKER))
+        splits = plan_splits(plan.todo, self._volumes.table.regions(), self._volumes.scheme, split_bytes)
+        settings = TaskSettings(
+            self._result_name, self._id, force=self._settings.force, pad_to_s=self._settings.pad_to_s
+        )
+        work = Work(self._job, self._store, self._volumes, tuple(splits), settings, self._workers)
+        engine = run_inline if self._inline else run_processes
+        sizes = {record.key: bytes_to_read(record) for record in plan.todo}
+        progress = Progress(len(plan.todo), plan.todo_bytes)
+        self._on_progress(progress)
+        for outcome in engine(work, interrupts):
+            self._outcomes.append(outcome)
+            progress.ended += 1
+            progress.ended_bytes += sizes[outcome.key]
+            progress.failed += outcome.state is State.FAILED
+            self._on_progress(progress)
+
+    def _reduce(self) -> dict[str, str]:
+        if not isinstance(self._job, ReducingJob):
+            return {}
+        partials = current_partials(self._volumes, self._job, self._settings.where, self._result_name)
+        return {artefact.name: b"".join(artefact.pieces).decode() for artefact in reduce_partials(self._job, partials)}
+
+    def _state(self, interrupted: bool) -> str:
+        if interrupted:
+            return "interrupted"
+        return "failed" if any(outcome.state is State.FAILED for outcome in self._outcomes) else "finished"
+
+    def _save(self, state: str, outputs: dict[str, str] | None = None, error: str = "") -> dict[str, Any]:
+        """Record the run as it is now, and give its report."""
+        outcomes = sorted(self._outcomes, key=lambda outcome: outcome.key)
+        report = make_report(f"{self._id} {self._job.name}", outcomes, time.perf_counter() - self._begin)
+        run = {
+            "id": self._id,
+            "state": state,
+            "error": error,
+            "job": self._job.name,
+            "job_version": self._job.version,
+            "job_class": class_path(type(self._job)),
+            "parameters": self._job.parameters(),
+            "result": self._result_name,
+            "where": asdict(self._settings.where),
+            "force": self._settings.force,
+            "pad_to_s": self._settings.pad_to_s,
+            "engine": "inline" if self._inline else "local",
+            "workers": self._workers,
+            "user": _user(),
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "start": start_of_process(os.getpid()),
+            "started_at": self._started,
+            "ended_at": _now() if state != "running" else None,
+            "versions": {"hbimg": __version__, "python": platform.python_version(), "numpy": np.__version__},
+            "volumes": [[str(o.key), o.state.value, o.reason] for o in outcomes],
+            "outputs": outputs or {},
+            "report": report,
+        }
+        try:
+            save_run(self._volumes, run)
+        except HbimgError as failure:
+            if state == "running":
+                raise
+            self._say(f"the run could not be recorded: {failure}")
+        return report
+
+
+def state_of(run: Mapping[str, Any]) -> str:
+    """Give a recorded run's state; ``lost`` when it says that it runs, but its process on this host is gone."""
+    if (
+        run["state"] == "running"
+        and run["host"] == socket.gethostname()
+        and start_of_process(run["process"]) != run["start"]
+    ):
+        return "lost"
+    return str(run["state"])
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without a name
+        return str(os.getuid())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,125 @@
+"""Cut the work into splits: key ranges inside one region that end on group borders, near-equal in bytes.
+
+Pure planning, for every engine: records and regions in, splits out, nothing read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from hbimg.errors import ParameterError
+from hbimg.model import VolumeKey
+from hbimg.rowkeys import KeyRange, RowKeyScheme
+from hbimg.store import Region
+from hbimg.volumes import VolumeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A part of a run's work.
+
+    Attributes
+    ----------
+    range : KeyRange
+        From the first row of the first group to behind the last row of the last one; inside one region.
+    server : str
+        Host of the region.
+    keys : tuple of VolumeKey
+        The volumes to work on, in key order; the range may hold others, which are left alone.
+    size_bytes : int
+        Bytes that are read for these volumes.
+    """
+
+    range: KeyRange
+    server: str
+    keys: tuple[VolumeKey, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    range: KeyRange
+    keys: tuple[VolumeKey, ...]
+    size_bytes: int
+
+
+def plan_splits(
+    records: Iterable[VolumeRecord], regions: Sequence[Region], scheme: RowKeyScheme, split_bytes: int
+) -> list[Split]:
+    """Cut volumes into splits of about `split_bytes`.
+
+    Parameters
+    ----------
+    records : iterable of VolumeRecord
+        The volumes to work on, in key order.
+    regions : sequence of Region
+        In key order, without gaps.
+    scheme : RowKeyScheme
+    split_bytes : int
+        Wanted size, in bytes. In each region the splits are made near-equal; a larger group is a split alone.
+
+    Raises
+    ------
+    ParameterError
+        If `split_bytes` is not above 0.
+    """
+    if split_bytes <= 0:
+        raise ParameterError(f"split size {split_bytes} bytes: it must be above 0")
+    groups = _groups(records, scheme)
+    splits: list[Split] = []
+    for region, members in groupby(groups, key=_RegionFinder(regions)):
+        splits += _cut(list(members), region.server, split_bytes)
+    return splits
+
+
+def bytes_to_read(record: VolumeRecord) -> int:
+    """Give the bytes that a job reads of a volume, about: its frames, or its files where those are larger."""
+    return max(record.frame_bytes, record.file_bytes)
+
+
+def _groups(records: Iterable[VolumeRecord], scheme: RowKeyScheme) -> Iterator[_Group]:
+    """Gather neighbouring volumes of one group."""
+    for group, members in groupby(records, key=lambda record: scheme.group_of(scheme.volume(record.key))):
+        found = list(members)
+        keys = tuple(record.key for record in found)
+        yield _Group(KeyRange.of_prefix(group + b"!"), keys, sum(bytes_to_read(record) for record in found))
+
+
+class _RegionFinder:
+    """Finds the region in which a group begins; groups come in key order."""
+
+    def __init__(self, regions: Sequence[Region]) -> None:
+        self._regions = regions
+        self._index = 0
+
+    def __call__(self, group: _Group) -> Region:
+        while self._regions[self._index].range.stop and group.range.start not in self._regions[self._index].range:
+            self._index += 1
+        return self._regions[self._index]
+
+
+def _cut(groups: list[_Group], server: str, split_bytes: int) -> Iterator[Split]:
+    """Cut one region's groups into near-equal splits, each as large as what is left says it should be."""
+    left_bytes = sum(group.size_bytes for group in groups)
+    left_splits = max(1, round(left_bytes / split_bytes))
+    gathered: list[_Group] = []
+    size = 0
+    for group in groups:
+        share = left_bytes / left_splits
+        # The border goes where the split is nearest to its share: before the group, or behind it.
+        if gathered and size + group.size_bytes - share > share - size:
+            yield _split(gathered, server)
+            left_bytes, left_splits = left_bytes - size, max(1, left_splits - 1)
+            gathered, size = [], 0
+        gathered.append(group)
+        size += group.size_bytes
+    if gathered:
+        yield _split(gathered, server)
+
+
+def _split(groups: list[_Group], server: str) -> Split:
+    keys = tuple(key for group in groups for key in group.keys)
+    key_range = KeyRange(groups[0].range.start, groups[-1].range.stop)
+    return Split(key_range, server, keys, sum(group.size_bytes for group in groups))
