@@ -11,7 +11,7 @@ import time
 import pytest
 from thriftpy2.thrift import TException
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster")]
 
 
 def hdfs(*arguments: str, data: bytes = b"") -> bytes:
