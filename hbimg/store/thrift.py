@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import thriftpy2
 from thriftpy2.protocol import TBinaryProtocol, TCompactProtocol
+from thriftpy2.protocol.cybin.cybin import ProtocolError
 from thriftpy2.protocol.exc import TProtocolException
 from thriftpy2.thrift import TApplicationException, TClient, TException
 from thriftpy2.transport import TBufferedTransport, TFramedTransport, TSocket
@@ -33,7 +34,7 @@ _PROTOCOL_CLASSES = {"binary": TBinaryProtocol, "compact": TCompactProtocol}
 #: How long a server may take to accept a connection, and to answer the first question in each packing, in seconds.
 CONNECT_S = 5.0
 #: What bytes that are no Thrift make of the reader; MemoryError from a length that is none.
-_NONSENSE = (EOFError, struct.error, ValueError, MemoryError)
+_NONSENSE = (ProtocolError, EOFError, struct.error, ValueError, MemoryError, RecursionError)
 #: After these errors of a call the connection is still in step.
 _ANSWERS = (api.TIOError, api.TIllegalArgument)
 #: What else may happen on the wire, the special before the general.
@@ -142,13 +143,14 @@ def connect(server: Server, address: HBaseAddress, packing: Packing | None = Non
         try:
             connection.set_timeout(min(CONNECT_S, address.timeout_s))
             _check_kind(connection)
-        except StoreError as error:
-            connection.close()
-            if not isinstance(error, StoreUnavailableError):
-                raise
-            refusals.append(f"{candidate.transport}/{candidate.protocol}: {_cause_of(error)}")
-        else:
             connection.set_timeout(address.timeout_s)
+        except StoreUnavailableError as error:
+            connection.close()
+            refusals.append(f"{candidate.transport}/{candidate.protocol}: {_cause_of(error)}")
+        except BaseException:
+            connection.close()
+            raise
+        else:
             return connection
     raise StoreUnavailableError(
         f"something listens at {server}, but it does not speak HBase's Thrift 2 ({'; '.join(refusals)}): give the "
@@ -167,7 +169,7 @@ def _check_kind(connection: Connection) -> None:
 
 def _cause_of(error: BaseException) -> str:
     cause = error.__cause__ or error
-    return one_line(str(cause)) or type(cause).__name__
+    return one_line(_text(getattr(cause, "message", None) or str(cause))) or type(cause).__name__
 
 
 @contextmanager
