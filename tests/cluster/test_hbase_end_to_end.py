@@ -31,15 +31,14 @@ def hbimg(*arguments, fails=False):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Images that nibabel and pydicom carry with them: three NIfTI files, a CT series and an MR series."""
+    """Images that nibabel and pydicom carry with them: three NIfTI files, a CT series of five planes."""
     folder = tmp_path_factory.mktemp("images")
     for name in NIFTI:
         subject = folder / "nifti" / f"sub-{name.split('.')[0]}"
         subject.mkdir(parents=True)
         shutil.copy(Path(nibabel.testing.data_path) / name, subject)
     root = Path(pydicom.data.get_testdata_file("DICOMDIR")).parent
-    for series in ("77654033/CT2", "98892003/MR700"):
-        shutil.copytree(root / series, folder / "dicom" / series)
+    shutil.copytree(root / "98892001/CT5N", folder / "dicom")
     return folder
 
 
