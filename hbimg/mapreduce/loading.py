@@ -52,8 +52,8 @@ def _files(reader: VolumeReader, need: Need, blocks: Blocks) -> Iterator[LoadedF
         for stored, pieces in reader.originals():
             yield LoadedFile(stored, _joined(blocks.take(stored.size_bytes).data, pieces), stored.sha256)
     elif need is Need.UNPACKED:
-        for stored, pieces in reader.unpacked():
-            yield LoadedFile(stored, _joined(blocks.take(stored.unpacked_bytes).data, pieces), "")
+        for stored, views in reader.unpacked(copy=False):
+            yield LoadedFile(stored, _joined(blocks.take(stored.unpacked_bytes).data, views), "")
     elif need is Need.DIGESTS:
         yield from _digests(reader)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -162,3 +165,27 @@ def test_types_of_parameters_are_checked():
     with pytest.raises(ParameterError, match="no bool"):
         find_job("dicom2nifti").of_texts({"uncompressed": "perhaps"})
     assert find_job("dicom2nifti").of_texts({"uncompressed": "yes", "time_limit_s": "5"}).time_limit_s == 5.0
+
+
+def test_the_job_of_the_documentation_runs(hbimg):
+    page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    Path("brightest.py").write_text(code)
+    try:
+        done = hbimg("run", "brightest:Brightest", "--param", "threshold=800", "-w", "1")
+    finally:
+        sys.modules.pop("brightest", None)
+    assert done.exit_code == 0, done.output
+    found = json.loads(hbimg("ls", "--json").stdout)
+    assert all("brightest" in volume["results"] for volume in found)
+
+
+def test_commands_of_the_documentation_exist():
+    """Each command line of the page parses: its options are there (--help stops it before anything is done)."""
+    page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
+    lines = re.findall(r"^\$ hbimg (.*)$", page, re.MULTILINE)
+    assert len(lines) >= 8
+    for line in lines:
+        arguments = shlex.split(line.partition(" > ")[0])
+        if "brightest" not in line:
+            assert CliRunner().invoke(cli, [*arguments, "--help"]).exit_code == 0, line
