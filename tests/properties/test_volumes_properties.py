@@ -52,7 +52,7 @@ def volumes(store):
     return VolumeTable.create(store, f"t{secrets.token_hex(4)}")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(files=st.lists(_files(), max_size=4), chunk=st.sampled_from([1, 7, 64, 1 << 20]), parts=st.integers(1, 3))
 def test_any_files_come_back(volumes, monkeypatch, files, chunk, parts):
     monkeypatch.setattr(writer_module, "CHUNK_BYTES", chunk)
