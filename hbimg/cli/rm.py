@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hbimg.cli.options import opened_table, store_option, table_option, where_option
+
+if TYPE_CHECKING:
+    from hbimg.volumes import VolumeTable
 
 
 @click.command()
@@ -36,6 +41,7 @@ def rm(
     if bool(keys) == bool(where) and not (purge and not keys):
         raise ConfigError("give the volumes to delete: keys (project/subject/session/scan), or --where, not both")
     with opened_table(store, table) as volumes:
+        _refuse_impossible_purge(volumes, purge)
         chosen = [volumes.record(VolumeKey.parse(key)) for key in keys]
         if where:
             chosen += list(volumes.records(Where.parse(where)))
@@ -52,3 +58,9 @@ def rm(
             say(f"{len(chosen)} volumes are deleted, and the table's files are rewritten without them")
         else:
             say(f"{len(chosen)} volumes are deleted; old bytes stay in the files until they are rewritten (--purge)")
+
+
+def _refuse_impossible_purge(volumes: VolumeTable, purge: bool) -> None:
+    """Have a store that cannot purge say how else, before anything is deleted."""
+    if purge and not volumes.table.can_purge:
+        volumes.table.purge()
