@@ -18,6 +18,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hbimg.errors import ConfigError
 
@@ -50,18 +51,20 @@ class Config:
             If it cannot be read or says what hbimg does not know.
         """
         path = _config_path()
-        if not path.exists():
-            return cls(path)
         try:
-            data = tomllib.loads(path.read_text())
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return cls(path)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
         unknown = set(data) - {"default", "profiles"}
         if unknown:
             raise ConfigError(f"{path}: unknown setting {sorted(unknown)[0]!r}; known are default and profiles")
-        stores = {name: _store_of(path, name, profile) for name, profile in data.get("profiles", {}).items()}
-        default = data.get("default")
-        if default is not None and default not in stores:
+        profiles, default = data.get("profiles", {}), data.get("default")
+        if not isinstance(profiles, dict):
+            raise ConfigError(f'{path}: profiles must be tables, [profiles.NAME] with store = "URL"')
+        stores = {name: _store_of(path, name, profile) for name, profile in profiles.items()}
+        if default is not None and (not isinstance(default, str) or default not in stores):
             raise ConfigError(f"{path}: the default profile {default!r} is none of {', '.join(stores) or 'none'}")
         return cls(path, default, stores)
 
@@ -75,7 +78,7 @@ class Config:
         """
         choice = choice or os.environ.get("HBIMG_STORE") or self.default
         if choice is None:
-            return f"local://{_data_home() / 'hbimg'}"
+            return f"local://{quote(str(_data_home() / 'hbimg'))}"
         if choice in self.stores:
             return self.stores[choice]
         if ":" in choice:

@@ -27,6 +27,8 @@ COMMANDS: dict[str, str] = {
     "run": "run",
     "runs": "runs",
     "report": "report",
+    "model": "model",
+    "advise": "advise",
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hbimg.cli.options import opened_table, store_option
 from hbimg.cli.scenario_options import Duration, echo_json
 from hbimg.errors import ConfigError
 
@@ -28,16 +29,19 @@ class JobSizes:
     counted: str
 
 
-def job_sizes(source: str, output_ratio: float) -> JobSizes:
+def job_sizes(source: str, output_ratio: float, store: str | None = None) -> JobSizes:
     """Sizes of one job for each volume of `source`, the output taken as `output_ratio` of the input.
 
-    The one place that knows where sizes come from: a folder or a file. Raises ConfigError when `source` is neither.
+    The one place that knows where sizes come from: a folder or a file, else a table of the store. Raises ConfigError
+    when `source` is none of these.
     """
     from hbimg.perfmodel.sizes import volume_sizes
 
     path = Path(source)
     if not path.exists():
-        raise ConfigError(f"there is no such path: {source}; give a folder with DICOM or NIfTI files")
+        if "/" in source:
+            raise ConfigError(f"there is no such path: {source}; give a folder with DICOM or NIfTI files, or a table")
+        return _table_sizes(source, output_ratio, store)
     found = volume_sizes(path)
     counted = (
         f"{len(found.volume_bytes)} volumes in {path}: {found.nifti_files} NIfTI files, {found.dicom_files} DICOM files"
@@ -46,12 +50,27 @@ def job_sizes(source: str, output_ratio: float) -> JobSizes:
     return JobSizes([(float(size), size * output_ratio) for size in found.volume_bytes], counted)
 
 
+def _table_sizes(table: str, output_ratio: float, store: str | None) -> JobSizes:
+    """Sizes of the volumes of a table, as their jobs read them: the frames and the rest, unpacked."""
+    from hbimg.errors import TableNotFoundError
+
+    try:
+        with opened_table(store, table) as volumes:
+            sizes = [max(r.file_bytes, r.frame_bytes) for r in volumes.records() if r.is_volume]
+    except (TableNotFoundError, ConfigError) as error:
+        raise ConfigError(f"{table} is neither a path nor a table: {error}") from error
+    if not sizes:
+        raise ConfigError(f"table {table} holds no volumes: ingest some first")
+    return JobSizes([(float(size), size * output_ratio) for size in sizes], f"{len(sizes)} volumes in table {table}")
+
+
 @click.command()
 @click.argument("source", metavar="PATH-OR-TABLE")
 @click.option("--cluster", "cluster_file", type=click.Path(path_type=Path), metavar="FILE", help="Your machines, TOML.")
 @click.option("--preset", metavar="NAME", help="A cluster of the papers instead.")
 @click.option("--time", "time_s", type=Duration(), metavar="SECONDS", help="Processing time of a volume: 30s, 5min.")
 @click.option("--output-ratio", type=float, metavar="X", help="Bytes out per byte in.  [default: 0.304, the paper's]")
+@store_option
 @click.option("--repeats", default=3, show_default=True, help="Simulated runs behind each number.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; the keys carry the units.")
 def advise(
@@ -60,13 +79,15 @@ def advise(
     preset: str | None,
     time_s: float | None,
     output_ratio: float | None,
+    store: str | None,
     repeats: int,
     as_json: bool,
 ) -> None:
     """Say whether hbimg pays for your data on your machines, how much, and what limits.
 
-    Reads the real sizes under PATH and compares your grid engine over shared storage, the same throttled to what the
-    storage feeds, and hbimg. `hbimg model show --preset bao2017-72` prints a cluster file to start from.
+    Reads the real sizes under a path, or of a table of the store, and compares your grid engine over shared storage,
+    the same throttled to what the storage feeds, and hbimg. `hbimg model show --preset bao2017-72` prints a cluster
+    file to start from.
 
     \b
     Examples:
@@ -79,7 +100,7 @@ def advise(
     ratio = PAPER_OUTPUT_RATIO if output_ratio is None else output_ratio
     require_not_negative("--output-ratio", ratio)
     base = _cluster_of(cluster_file, preset, time_s)
-    sizes = job_sizes(source, ratio)
+    sizes = job_sizes(source, ratio, store)
     advice = advise_on(_scenario(base, sizes, time_s), repeats=repeats)
     if as_json:
         echo_json({"source": source, "counted": sizes.counted, "output_ratio": ratio, **vars(advice)})

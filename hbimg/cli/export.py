@@ -58,8 +58,7 @@ def export(
         chosen = list(_chosen(volumes, Where.parse(where), result))
         _refuse_none(chosen, result)
         if dry_run:
-            for record, manifest in chosen:
-                say(f"{record.key}: {bytes_text(manifest.size_bytes if manifest else record.file_bytes)}")
+            _show(chosen, as_json=as_json)
             return
         for record, manifest in chosen:
             try:
@@ -73,6 +72,16 @@ def export(
     say(f"{len(written)} files ({bytes_text(sum(x.size_bytes for x in written))}) in {folder}")
     if failures:
         sys.exit(1)
+
+
+def _show(chosen: list[tuple[VolumeRecord, Manifest | None]], *, as_json: bool) -> None:
+    from hbimg.cli.printing import bytes_text, print_json, say
+
+    sizes = {str(record.key): manifest.size_bytes if manifest else record.file_bytes for record, manifest in chosen}
+    for key, size_bytes in sizes.items():
+        say(f"{key}: {bytes_text(size_bytes)}")
+    if as_json:
+        print_json([{"key": key, "size_bytes": size_bytes} for key, size_bytes in sizes.items()])
 
 
 def _chosen(volumes: VolumeTable, where: object, result: str | None) -> Iterator[tuple[VolumeRecord, Manifest | None]]:
@@ -97,7 +106,7 @@ def _refuse_none(chosen: list[tuple[VolumeRecord, Manifest | None]], result: str
 
 def _export(
     exporter: Exporter, volumes: VolumeTable, record: VolumeRecord, manifest: Manifest | None
-) -> list[Exported]:
+) -> Iterator[Exported]:
     if manifest is None:
-        return list(exporter.originals(volumes, record))
-    return list(exporter.result(volumes, record, manifest))
+        return exporter.originals(volumes, record)
+    return exporter.result(volumes, record, manifest)

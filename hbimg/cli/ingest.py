@@ -64,6 +64,7 @@ def ingest(
       hbimg ingest /data/site2 --table t1 --pattern '{subject}/{session}/**'
     """
     from hbimg.cli.options import opened_store
+    from hbimg.errors import HbimgError
     from hbimg.ingest import pipeline
     from hbimg.ingest.workers import Pool
     from hbimg.store import check_table_name
@@ -76,12 +77,16 @@ def ingest(
         planned, outcomes = pipeline.plan(paths, chosen, pool, progress)
         _refuse_nothing(paths, planned, outcomes)
         if dry_run:
-            outcomes += [_as_planned(item) for item in planned]
+            outcomes += _as_planned(planned)
         else:
             with opened_store(store) as opened:
-                VolumeTable.open_or_create(opened, table, group_level)
-                target = pipeline.Target(opened if opened.url.startswith("memory:") else opened.url, table)
-                outcomes += pipeline.ingest(target, planned, chosen, pool, progress)
+                volumes = VolumeTable.open_or_create(opened, table, group_level)
+                target = pipeline.Target(volumes, None if opened.url.startswith("memory:") else opened.url)
+                try:
+                    outcomes += pipeline.ingest(target, planned, chosen, pool, progress)
+                except HbimgError:  # the store fails as a whole; what came before is told all the same
+                    _report(outcomes, table, as_json=as_json, dry_run=dry_run)
+                    raise
     _report(outcomes, table, as_json=as_json, dry_run=dry_run)
     counts = Counter(outcome.outcome for outcome in outcomes)
     if counts["refused"] or (strict and counts["set aside"]):
@@ -118,12 +123,19 @@ def _refuse_nothing(paths: Sequence[Path], planned: list[Planned], outcomes: lis
         raise IngestError(f"no DICOM or NIfTI file in {where} ({len(outcomes)} other files): check the path")
 
 
-def _as_planned(item: Planned) -> Outcomes:
+def _as_planned(planned: list[Planned]) -> list[Outcomes]:
     from hbimg.ingest.candidates import Outcome
     from hbimg.ingest.pipeline import outcome_of
 
-    word = {Outcome.STORE: "planned", Outcome.SET_ASIDE: "set aside", Outcome.REFUSE: "refused"}[item.candidate.outcome]
-    return outcome_of(item, word, item.candidate.reason or "; ".join(item.candidate.remarks))
+    words = {Outcome.STORE: "planned", Outcome.SET_ASIDE: "set aside", Outcome.REFUSE: "refused"}
+    first: dict[object, str] = {}
+    outcomes = []
+    for item in planned:
+        reasons = [item.candidate.reason or "; ".join(item.candidate.remarks)]
+        if item.key and first.setdefault(item.key, item.names[0]) != item.names[0]:
+            reasons.append(f"has the same key as {first[item.key]}: if their content differs, it will be refused")
+        outcomes.append(outcome_of(item, words[item.candidate.outcome], "; ".join(filter(None, reasons))))
+    return outcomes
 
 
 def _report(outcomes: list[Outcomes], table: str, *, as_json: bool, dry_run: bool) -> None:
@@ -139,16 +151,29 @@ def _report(outcomes: list[Outcomes], table: str, *, as_json: bool, dry_run: boo
     elif dry_run:
         rows = [(o.outcome, o.key or "-", str(o.files), bytes_text(o.size_bytes), o.source) for o in outcomes]
         print_table(["outcome", "key", "files", "size", "first file"], rows, right=["files", "size"])
-    aside = [outcome for outcome in outcomes if outcome.outcome == "set aside"]
-    for outcome in aside[:_ASIDE_LINES] + [outcome for outcome in outcomes if outcome.outcome == "refused"]:
-        file = "" if Path(outcome.source).name in outcome.reason else f"{outcome.source}: "
-        say(f"{outcome.outcome}: {file}{outcome.reason}")
-    if len(aside) > _ASIDE_LINES:
-        say(f"set aside: {len(aside) - _ASIDE_LINES} more; `hbimg ls --table {table}` lists them")
+    for word, label in (
+        ("stored", "remark"),
+        ("planned", "remark"),
+        ("set aside", "set aside"),
+        ("refused", "refused"),
+    ):
+        told = [outcome for outcome in outcomes if outcome.outcome == word and outcome.reason]
+        shown = told if word == "refused" else told[:_SHOWN_LINES]
+        for outcome in shown:
+            say(f"{label}: {_line(outcome)}")
+        if len(told) > len(shown):
+            say(f"{label}: {len(told) - len(shown)} more; --json lists all")
     words = [f"{counts[word]} {word} ({bytes_text(sizes[word])})" for word in _ORDER if counts[word]]
     say(f"table {table}: " + (", ".join(words) or "nothing to do"))
 
 
+def _line(outcome: Outcomes) -> str:
+    """Give what is to be said of a file, on one line, its name in it once."""
+    source, reason = outcome.source, outcome.reason
+    is_named = reason.startswith(f"{source}:") or f"/{Path(source).name}" in reason or f"{source} and " in reason
+    return " ".join((reason if is_named else f"{source}: {reason}").split())
+
+
 #: A study may hold thousands of reports; what was refused is always said.
-_ASIDE_LINES = 20
+_SHOWN_LINES = 20
 _ORDER = ("stored", "planned", "present", "set aside", "refused", "left alone")

@@ -9,6 +9,7 @@ import click
 from hbimg.cli.options import opened_table, store_option, table_option, where_option
 
 if TYPE_CHECKING:
+    from hbimg.model import VolumeKey
     from hbimg.volumes import VolumeTable
 
 
@@ -33,26 +34,22 @@ def rm(
       hbimg rm --table t1 adhd/sub-01/ses-1/T1w
       hbimg rm --table t1 --where 'subject=sub-01' --purge
     """
-    from hbimg.cli.printing import bytes_text, say
+    from hbimg.cli.printing import say
     from hbimg.errors import ConfigError
-    from hbimg.model import VolumeKey
-    from hbimg.volumes import Where
 
     if bool(keys) == bool(where) and not (purge and not keys):
         raise ConfigError("give the volumes to delete: keys (project/subject/session/scan), or --where, not both")
     with opened_table(store, table) as volumes:
         _refuse_impossible_purge(volumes, purge)
-        chosen = [volumes.record(VolumeKey.parse(key)) for key in keys]
-        if where:
-            chosen += list(volumes.records(Where.parse(where)))
-        for record in chosen:
-            say(f"{record.key}: {bytes_text(record.file_bytes)}, {record.frames} frames")
+        chosen = _chosen(volumes, keys, where)
+        for key, about in chosen.items():
+            say(f"{key}: {about}")
         if dry_run:
             return
         if chosen and not yes:
             click.confirm(f"Delete {len(chosen)} volumes of table {table} with their results?", abort=True, err=True)
-        for record in chosen:
-            volumes.remove(record.key)
+        for key in chosen:
+            volumes.remove(key)
         if purge:
             volumes.table.purge()
             say(f"{len(chosen)} volumes are deleted, and the table's files are rewritten without them")
@@ -64,3 +61,23 @@ def _refuse_impossible_purge(volumes: VolumeTable, purge: bool) -> None:
     """Have a store that cannot purge say how else, before anything is deleted."""
     if purge and not volumes.table.can_purge:
         volumes.table.purge()
+
+
+def _chosen(volumes: VolumeTable, keys: tuple[str, ...], where: str | None) -> dict[VolumeKey, str]:
+    """Give the keys that were chosen, with what is to be said of each; also what killed processes left of volumes."""
+    from hbimg.cli.printing import bytes_text
+    from hbimg.model import VolumeKey
+    from hbimg.volumes import Where
+
+    parsed = [VolumeKey.parse(key) for key in keys]
+    for key in parsed:
+        volumes.scheme.volume(key)  # raises if it is no key, above all if it is a pattern
+    patterns = [Where(*key.labels) for key in parsed] or ([Where.parse(where)] if where else [])
+    chosen: dict[VolumeKey, str] = {}
+    for pattern in patterns:
+        found = {r.key: f"{bytes_text(r.file_bytes)}, {r.frames} frames" for r in volumes.records(pattern)}
+        found |= dict.fromkeys(volumes.unfinished(pattern), "what a killed process left")
+        if keys and not found:
+            volumes.record(VolumeKey(*pattern.labels))  # raises: there is none
+        chosen |= found
+    return chosen

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import zlib
+import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from hbimg.errors import ConfigError
 from hbimg.ingest.dicom import is_dicom
-from hbimg.ingest.nifti import is_nifti
+from hbimg.ingest.heads import Head, read_head
+from hbimg.ingest.nifti import is_analyze, is_nifti
 
 #: Enough for DICOM's preamble and first elements, and for both NIfTI headers.
 HEAD_BYTES = 1024
 #: Names that promise an image. A file of such a name that is none is refused; any other is left alone.
 _IMAGE_SUFFIXES = (".dcm", ".dicom", ".nii", ".nii.gz", ".dcm.gz", ".ima")
-_GZIP = b"\x1f\x8b\x08"
 
 
 class Kind(StrEnum):
@@ -37,10 +37,12 @@ class FoundFile:
     ----------
     path : Path
     name : str
-        Path below the folder that was given, with ``/``.
+        Path below the folder that was given, with ``/``; bytes that are no UTF-8 as escapes.
     kind : Kind
     gzipped : bool
     size_bytes : int
+    modified_ns : int
+        When it was last modified, as the system says.
     reason : str
         For OTHER and BROKEN: what is the matter.
     """
@@ -50,6 +52,7 @@ class FoundFile:
     kind: Kind
     gzipped: bool = False
     size_bytes: int = 0
+    modified_ns: int = 0
     reason: str = ""
 
 
@@ -65,58 +68,82 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile]:
     """
     seen: set[Path] = set()
     for path in paths:
-        if not path.exists():
+        if not os.path.lexists(path):
             raise ConfigError(f"{path} does not exist: give files or folders to ingest")
-        for file, name in _walk(path):
-            if file not in seen:
-                seen.add(file)
-                yield _look_at(file, name)
+        for found in _walk(path):
+            if found.path not in seen:
+                seen.add(found.path)
+                yield found
 
 
-def _walk(path: Path) -> Iterator[tuple[Path, str]]:
-    if not path.is_dir():
-        yield Path(os.path.abspath(path)), path.name
-        return
+def _walk(path: Path) -> Iterator[FoundFile]:
     root = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
-    for folder, subfolders, files in os.walk(root):
+    if not root.is_dir():
+        yield _look_at(root, root.name)
+        return
+    unread: list[OSError] = []
+    for folder, subfolders, files in os.walk(root, onerror=unread.append):
+        for error in unread:
+            yield _unreadable(Path(error.filename), root, error)
+        unread.clear()
         subfolders.sort()
-        for file in sorted(files):
-            full = Path(folder, file)
-            yield full, full.relative_to(root).as_posix()
+        for name in sorted([*files, *(name for name in subfolders if Path(folder, name).is_symlink())]):
+            full = Path(folder, name)
+            yield _look_at(full, full.relative_to(root).as_posix())
+    for error in unread:
+        yield _unreadable(Path(error.filename), root, error)
+
+
+def _unreadable(path: Path, root: Path, error: OSError) -> FoundFile:
+    return FoundFile(path, _shown(path.relative_to(root).as_posix()), Kind.BROKEN, reason=_cannot_be_read(error))
+
+
+def _cannot_be_read(error: OSError) -> str:
+    return f"cannot be read: {error.strerror}"
+
+
+def _shown(name: str) -> str:
+    """Give a name as it can be printed and stored: bytes of it that are no UTF-8 as escapes."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _look_at(path: Path, name: str) -> FoundFile:
+    shown = _shown(name)
     try:
-        size_bytes = path.stat().st_size
-        if not path.is_file():
-            return FoundFile(path, name, Kind.OTHER, reason="no regular file")
-        with path.open("rb") as stream:
-            head = stream.read(HEAD_BYTES)
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            reason = "is a link to a folder, which is not followed: name the folder itself"
+            return FoundFile(path, shown, Kind.OTHER, reason=reason)
+        if not stat.S_ISREG(status.st_mode):
+            return FoundFile(path, shown, Kind.OTHER, reason="is no regular file")
+        head = read_head(path, HEAD_BYTES)
     except OSError as error:
-        return FoundFile(path, name, Kind.BROKEN, reason=f"cannot be read: {error.strerror}")
-    gzipped = head.startswith(_GZIP)
-    if gzipped:
-        head = _unpacked_head(head)
-    if is_nifti(head):
-        return FoundFile(path, name, Kind.NIFTI, gzipped, size_bytes)
-    if is_dicom(head) and not gzipped:
-        return FoundFile(path, name, Kind.DICOM, gzipped, size_bytes)
+        return FoundFile(path, shown, Kind.BROKEN, reason=_cannot_be_read(error))
+    found = FoundFile(path, shown, Kind.OTHER, head.gzipped, status.st_size, status.st_mtime_ns)
+    kind, reason = _judge(path, head, status.st_size)
+    if kind in (Kind.DICOM, Kind.NIFTI) and shown != name:
+        kind, reason = Kind.BROKEN, "has a name that is no UTF-8, under which it could not be given back: rename it"
+    return replace(found, kind=kind, reason=reason)
+
+
+def _judge(path: Path, head: Head, size_bytes: int) -> tuple[Kind, str]:
+    if is_nifti(head.data):
+        return Kind.NIFTI, ""
+    if is_dicom(head.data) and not head.gzipped:
+        return Kind.DICOM, ""
+    if is_analyze(head.data):
+        return Kind.BROKEN, "is ANALYZE 7.5, which says nothing of left and right: convert it to NIfTI first"
     if path.name.lower().endswith(_IMAGE_SUFFIXES):
-        return FoundFile(path, name, Kind.BROKEN, gzipped, size_bytes, _why_broken(head, size_bytes, gzipped))
-    return FoundFile(path, name, Kind.OTHER, gzipped, size_bytes, "no image that hbimg knows")
+        return Kind.BROKEN, _why_broken(head, size_bytes)
+    return Kind.OTHER, "is no image that hbimg knows"
 
 
-def _unpacked_head(head: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(31).decompress(head, HEAD_BYTES)
-    except zlib.error:
-        return b""
-
-
-def _why_broken(head: bytes, size_bytes: int, gzipped: bool) -> str:
+def _why_broken(head: Head, size_bytes: int) -> str:
     if size_bytes == 0:
         return "is empty"
-    if gzipped and is_dicom(head):
+    if head.damage:
+        return f"is a damaged gzip file: {head.damage}"
+    if head.gzipped and is_dicom(head.data):
         return "is a gzipped DICOM file: unpack it with gunzip first"
-    inside = " when unpacked" if gzipped else ""
+    inside = " when unpacked" if head.gzipped else ""
     return f"has the name of an image, but is neither DICOM nor NIfTI{inside}"

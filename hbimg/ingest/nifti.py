@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from hbimg.errors import UnreadableFileError
 from hbimg.ingest.candidates import Candidate, CandidateFile, Names, Outcome
+from hbimg.ingest.heads import read_head
 from hbimg.model import Geometry
 from hbimg.rowkeys.scheme import MAX_FRAMES
 from hbimg.volumes.content import FrameEncoding, FrameRun
@@ -30,11 +30,20 @@ _SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
 _SMALL_PLANE_BYTES = 4096
 _GATHERED_BYTES = 65536
 _RGB_SAMPLES = {128: 3, 2304: 4}
+#: IEEE quadruple precision and its complex numbers: numpy has them on no usual machine.
+_QUADRUPLE = (1536, 2048)
 
 
 def is_nifti(head: bytes) -> bool:
     """Whether the first 352 bytes of an (unpacked) file are those of a NIfTI header."""
     return _version_of(head) is not None
+
+
+def is_analyze(head: bytes) -> bool:
+    """Whether the first 348 bytes of an (unpacked) file are an ANALYZE 7.5 header: NIfTI-1's forerunner."""
+    if len(head) < 348 or _version_of(head) is not None or head[38:39] != b"r":
+        return False
+    return any(struct.unpack(order + "i", head[:4])[0] == 348 for order in "<>")
 
 
 def _version_of(head: bytes) -> tuple[int, bool] | None:
@@ -49,7 +58,7 @@ def _version_of(head: bytes) -> tuple[int, bool] | None:
     return None
 
 
-def nifti_candidate(path: Path, *, gzipped: bool) -> Candidate:
+def nifti_candidate(path: Path) -> Candidate:
     """Judge a NIfTI file, or the header of a pair.
 
     Raises
@@ -57,18 +66,20 @@ def nifti_candidate(path: Path, *, gzipped: bool) -> Candidate:
     UnreadableFileError
         If the header is broken, promises more than the file holds, or the other half of a pair is missing.
     """
-    head = _read_head(path, gzipped)
+    try:
+        return _judge(path, read_head(path, _HEADER_BYTES[2]).data)
+    except OSError as error:
+        raise UnreadableFileError(f"{error.filename or path} cannot be read: {error.strerror}") from error
+
+
+def _judge(path: Path, head: bytes) -> Candidate:
     found = _version_of(head)
     if found is None:
         raise UnreadableFileError(f"{path} is no NIfTI file")
     version, is_pair = found
     header = _parse(path, head, version, is_pair)
     geometry, encoding, plane_bytes = _describe(path, header)
-    offset = 0 if is_pair else int(header["vox_offset"])
-    if is_pair:
-        offset = int(header["vox_offset"])
-    elif offset < _HEADER_BYTES[version]:
-        raise UnreadableFileError(f"{path}: its voxels would begin at byte {offset}, inside the header")
+    offset = _offset(path, header, 0 if is_pair else _HEADER_BYTES[version])
     voxels_path = _partner(path) if is_pair else path
     runs = _runs(offset, plane_bytes, math.prod(geometry.shape[2:]), encoding.planes)
     files = [_file(voxels_path, runs)]
@@ -89,6 +100,14 @@ def nifti_candidate(path: Path, *, gzipped: bool) -> Candidate:
     )
 
 
+def _offset(path: Path, header: Any, least: int) -> int:
+    """Give the byte at which the voxels begin."""
+    value = header["vox_offset"].item()
+    if not math.isfinite(value) or value < least or value != int(value):
+        raise UnreadableFileError(f"{path}: its voxels cannot begin at byte {value}; {least} is the first possible one")
+    return int(value)
+
+
 def stem_of(path: Path) -> str:
     """Give a file's name without ``.nii``, ``.hdr``, ``.img`` and ``.gz``."""
     name = path.name
@@ -98,20 +117,6 @@ def stem_of(path: Path) -> str:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return name
-
-
-def _read_head(path: Path, gzipped: bool) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(4096)
-    except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
-    if not gzipped:
-        return head[:540]
-    try:
-        return zlib.decompressobj(31).decompress(head, 540)
-    except zlib.error as error:
-        raise UnreadableFileError(f"{path} is a damaged gzip file: {error}") from error
 
 
 def _parse(path: Path, head: bytes, version: int, is_pair: bool) -> Any:
@@ -176,6 +181,8 @@ def _shape(path: Path, header: Any) -> tuple[int, ...]:
 def _dtype(path: Path, header: Any, code: int) -> np.dtype[Any]:
     if code not in data_type_codes.code or code in (0, 1, 255):
         raise UnreadableFileError(f"{path}: data type {code} is none that NIfTI defines for voxels")
+    if code in _QUADRUPLE:
+        raise UnreadableFileError(f"{path}: data type {code} has 128-bit floats: convert it to float64")
     dtype: np.dtype[Any] = np.dtype(data_type_codes.dtype[code]).newbyteorder(header.endianness)
     return dtype
 
@@ -242,9 +249,13 @@ def _check_size(path: Path, file: CandidateFile, runs: tuple[FrameRun, ...]) -> 
 
 
 def _partner(header_path: Path) -> Path:
-    """Find the voxels of a header file: same name with ``.img`` or ``.img.gz``, in any case."""
-    stem = stem_of(header_path).lower()
-    wanted = {stem + ".img", stem + ".img.gz"}
+    """Find the voxels of a header file: same name with ``.img`` or ``.img.gz``, in the same case if there is one."""
+    stem = stem_of(header_path)
+    for suffix in (".img", ".img.gz"):
+        exact = header_path.with_name(stem + suffix)
+        if exact.exists():
+            return exact
+    wanted = {stem.lower() + ".img", stem.lower() + ".img.gz"}
     found = [p for p in sorted(header_path.parent.iterdir()) if p.name.lower() in wanted]
     if not found:
         raise UnreadableFileError(f"{header_path} is the header of a pair, but {stem}.img is not beside it")

@@ -6,21 +6,30 @@ run again.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hbimg.errors import HbimgError, IngestError, StoreFullError, StoreUnavailableError
-from hbimg.ingest.candidates import Candidate, CandidateFile, Outcome
+from hbimg.errors import (
+    HbimgError,
+    IngestError,
+    KeyClashError,
+    StoreFullError,
+    StorePermissionError,
+    StoreUnavailableError,
+)
+from hbimg.ingest.candidates import Candidate, Outcome
 from hbimg.ingest.discover import FoundFile, Kind, discover
 from hbimg.ingest.keys import KeyRules
 from hbimg.ingest.nifti import nifti_candidate, stem_of
-from hbimg.ingest.sources import MAX_TRAILING_BYTES, PathSource
+from hbimg.ingest.sources import MAX_TRAILING_BYTES, PathSource, reading
 from hbimg.ingest.workers import Pool
 from hbimg.model import VolumeKey
-from hbimg.store import Store, open_store
+from hbimg.store import open_store
 from hbimg.volumes.content import SourceFile, VolumeContent
 from hbimg.volumes.packing import gzip_recipe
 from hbimg.volumes.table import VolumeTable
@@ -58,19 +67,24 @@ class IngestOptions:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A table in a store: by the store's URL, or the open store where it lives in this process alone."""
+    """The table to store in, open in this process; and the URL by which workers open its store, if they can."""
 
-    store: str | Store
-    table: str
+    volumes: VolumeTable
+    url: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A candidate with its key; `names` are the files' paths below the ingested folder, in the candidate's order."""
+    """A candidate with its key.
+
+    `names` are the files' paths below the ingested folder, `modified_ns` when each was last modified as it was found;
+    both in the candidate's order.
+    """
 
     candidate: Candidate
     key: VolumeKey | None
     names: tuple[str, ...]
+    modified_ns: tuple[int, ...] = ()
     texts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -95,6 +109,8 @@ class Outcomes:
     files, size_bytes, frames : int
     reason : str
         Why it was set aside, refused or left alone, or a remark on what was stored.
+    digest : str
+        Of what was stored: SHA-256 over its files' digests.
     """
 
     outcome: str
@@ -104,6 +120,7 @@ class Outcomes:
     size_bytes: int = 0
     frames: int = 0
     reason: str = ""
+    digest: str = ""
 
 
 Progress = Callable[[str, int, int], None]
@@ -123,11 +140,11 @@ def plan(
         Files that are no images, or broken ones.
     """
     found = list(discover(paths))
-    names = {file.path: file.name for file in found}
+    files = {file.path: file for file in found}
     others = [Outcomes("refused", "", f.name, 1, f.size_bytes, 0, f.reason) for f in found if f.kind is Kind.BROKEN]
     candidates, failures = _candidates(found, options, pool, progress)
     others += failures
-    planned = [_named(candidate, names, options.keys) for candidate in candidates]
+    planned = [_named(candidate, files, options.keys) for candidate in candidates]
     used = {file.path for candidate in candidates for file in candidate.files}
     left = [f for f in found if f.kind is Kind.OTHER and f.path not in used]
     others += [Outcomes("left alone", "", f.name, 1, f.size_bytes, 0, f.reason) for f in left]
@@ -138,7 +155,6 @@ def ingest(
     target: Target, planned: Sequence[Planned], options: IngestOptions, pool: Pool, progress: Progress
 ) -> Iterator[Outcomes]:
     """Store what was planned and give each outcome as it comes.
-
 
     Raises
     ------
@@ -153,14 +169,26 @@ def ingest(
             yield outcome_of(item, "refused", item.candidate.reason)
         else:
             by_key[item.key].append(item)
+    if not by_key:
+        return
+    elsewhere = target.volumes.digests()
     # Volumes that claim one key are stored one after the other, so that the second sees the first.
-    tasks = [(target, items, options) for items in by_key.values()]
-    inline = len(tasks) == 1 or isinstance(target.store, Store)
-    for outcomes in pool.run(_store_items, tasks, inline=inline):
+    inline = len(by_key) == 1 or pool.workers == 1 or target.url is None
+    where = target.volumes if inline else (target.url, target.volumes.name)
+    for outcomes in pool.run(_store_items, ((where, items, options) for items in by_key.values()), inline=inline):
         for outcome in outcomes:
             done += outcome.size_bytes
             progress("storing", done, total)
-            yield outcome
+            yield _with_a_word(outcome, elsewhere)
+
+
+def _with_a_word(outcome: Outcomes, elsewhere: dict[str, str]) -> Outcomes:
+    """Say it when the same content stands under another key too."""
+    other = elsewhere.setdefault(outcome.digest, outcome.key) if outcome.digest else outcome.key
+    if other == outcome.key:
+        return outcome
+    word = f"the same content stands under {other} too"
+    return replace(outcome, reason=f"{outcome.reason}; {word}" if outcome.reason else word)
 
 
 def _candidates(
@@ -190,7 +218,7 @@ def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
     for file in files:
         try:
             if file.kind is Kind.NIFTI:
-                results.append((Kind.NIFTI, nifti_candidate(file.path, gzipped=file.gzipped)))
+                results.append((Kind.NIFTI, nifti_candidate(file.path)))
             else:
                 results.append((Kind.DICOM, examine(file.path)))
         except IngestError as error:
@@ -199,47 +227,71 @@ def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
     return results
 
 
-def _named(candidate: Candidate, names: dict[Path, str], rules: KeyRules) -> Planned:
-    # The voxels of a pair may lie outside what was found only when the header alone was given.
-    file_names = tuple(names.get(file.path, file.path.name) for file in candidate.files)
+def _named(candidate: Candidate, files: dict[Path, FoundFile], rules: KeyRules) -> Planned:
+    # The voxels of a pair lie outside what was found when the header alone was given.
+    paths = [file.path for file in candidate.files]
+    names = _distinct([files[path].name if path in files else path.name for path in paths], paths)
+    modified_ns = tuple(files[path].modified_ns if path in files else 0 for path in paths)
     try:
-        key, texts = rules.key_of(file_names[0], stem_of(candidate.files[0].path), candidate.names)
+        key, texts = rules.key_of(names[0], stem_of(paths[0]), candidate.names)
     except HbimgError as error:
-        if candidate.outcome is Outcome.REFUSE:
-            return Planned(candidate, None, file_names)
-        return Planned(replace(candidate, outcome=Outcome.REFUSE, reason=str(error)), None, file_names)
-    return Planned(candidate, key, file_names, texts)
+        if candidate.outcome is not Outcome.REFUSE:
+            candidate = replace(candidate, outcome=Outcome.REFUSE, reason=str(error))
+        return Planned(candidate, None, names, modified_ns)
+    return Planned(candidate, key, names, modified_ns, texts)
 
 
-def _store_items(target: Target, items: list[Planned], options: IngestOptions) -> list[Outcomes]:
+def _distinct(names: list[str], paths: list[Path]) -> tuple[str, ...]:
+    """Give names that differ: a series may have files of one name in several of the folders that were given."""
+    if len(set(names)) == len(names):
+        return tuple(names)
+    common = os.path.commonpath(paths)
+    return tuple(path.relative_to(common).as_posix() for path in paths)
+
+
+def _store_items(where: VolumeTable | tuple[str, str], items: list[Planned], options: IngestOptions) -> list[Outcomes]:
     """Store volumes of one key; runs in a worker."""
-    volumes = VolumeTable.open(_opened(target.store), target.table)
-    return [_store_item(volumes, item, options) for item in items]
+    volumes = where if isinstance(where, VolumeTable) else _opened(*where)
+    outcomes: list[Outcomes] = []
+    first: Planned | None = None
+    for item in items:
+        outcomes.append(_store_item(volumes, item, options, first))
+        if first is None and outcomes[-1].outcome != "refused":
+            first = item
+    return outcomes
 
 
-_stores: dict[str, Store] = {}
+@cache
+def _opened(url: str, table: str) -> VolumeTable:
+    """Open a table; a worker does so once and keeps it."""
+    return VolumeTable.open(open_store(url), table)
 
 
-def _opened(store: str | Store) -> Store:
-    """Give the store; a worker opens it once and keeps it."""
-    if isinstance(store, Store):
-        return store
-    if store not in _stores:
-        _stores[store] = open_store(store)
-    return _stores[store]
-
-
-def _store_item(volumes: VolumeTable, item: Planned, options: IngestOptions) -> Outcomes:
+def _store_item(volumes: VolumeTable, item: Planned, options: IngestOptions, first: Planned | None) -> Outcomes:
+    """Store a volume; `first` has its key too, and is stored in this same ingest: then nothing is replaced."""
     candidate = item.candidate
     try:
-        record = store_content(volumes, _content(item, options), replace=options.replace)
-    except (StoreFullError, StoreUnavailableError):
+        record = store_content(volumes, _content(item, options), replace=options.replace and first is None)
+    except (StoreFullError, StoreUnavailableError, StorePermissionError):
         raise
+    except KeyClashError as error:
+        if first is None:
+            return outcome_of(item, "refused", f"{item.names[0]}: {error}")
+        return outcome_of(item, "refused", _same_key(item, first))
     except HbimgError as error:
         return outcome_of(item, "refused", f"{item.names[0]}: {error}")
+    digest = record.digest if record else ""
     if candidate.outcome is Outcome.SET_ASIDE:
-        return outcome_of(item, "set aside", candidate.reason if record else f"{candidate.reason} (present already)")
-    return outcome_of(item, "stored" if record else "present", "; ".join(candidate.remarks))
+        reason = candidate.reason if record else f"{candidate.reason} (present already)"
+        return outcome_of(item, "set aside", reason, digest)
+    return outcome_of(item, "stored" if record else "present", "; ".join(candidate.remarks), digest)
+
+
+def _same_key(item: Planned, first: Planned) -> str:
+    return (
+        f"{item.names[0]} and {first.names[0]} claim one key, {item.key}, with different content; the latter has it: "
+        "tell them apart with --pattern, or ingest them one by one with --scan or --session"
+    )
 
 
 def _content(item: Planned, options: IngestOptions) -> VolumeContent:
@@ -250,7 +302,7 @@ def _content(item: Planned, options: IngestOptions) -> VolumeContent:
         key=key,
         kind="volume" if stored else "series",
         format=candidate.format,
-        files=tuple(_source_file(file, name, options) for file, name in zip(candidate.files, item.names, strict=True)),
+        files=tuple(_source_file(item, number, options) for number in range(len(candidate.files))),
         geometry=candidate.geometry if stored else None,
         encoding=candidate.encoding if stored else None,
         header=candidate.header,
@@ -262,19 +314,22 @@ def _content(item: Planned, options: IngestOptions) -> VolumeContent:
     )
 
 
-def _source_file(file: CandidateFile, name: str, options: IngestOptions) -> SourceFile:
+def _source_file(item: Planned, number: int, options: IngestOptions) -> SourceFile:
+    file = item.candidate.files[number]
     packing, limit = file.packing, None
     if packing is not None:
         last = file.runs[-1] if file.runs else None
         limit = MAX_TRAILING_BYTES + (last.offset + last.count * last.length if last else 0)
-        recipe = gzip_recipe(file.path) if options.reproduce_gzip else None
+        with reading(file.path):
+            recipe = gzip_recipe(file.path, limit) if options.reproduce_gzip else None
         packing = recipe or {"kind": "gzip", "kept": True}
-    source = PathSource(file.path, limit)
-    return SourceFile(name, source, file.size_bytes, "", file.runs, packing, file.facts)
+    source = PathSource(file.path, limit, item.modified_ns[number])
+    return SourceFile(item.names[number], source, file.size_bytes, "", file.runs, packing, file.facts)
 
 
-def outcome_of(item: Planned, outcome: str, reason: str) -> Outcomes:
+def outcome_of(item: Planned, outcome: str, reason: str, digest: str = "") -> Outcomes:
     """Give the line of the summary for a candidate."""
     frames = sum(run.count for file in item.candidate.files for run in file.runs)
     key = str(item.key) if item.key else ""
-    return Outcomes(outcome, key, item.names[0], len(item.names), item.size_bytes, frames, " ".join(reason.split()))
+    source, reason = item.names[0], " ".join(reason.split())
+    return Outcomes(outcome, key, source, len(item.names), item.size_bytes, frames, reason, digest)

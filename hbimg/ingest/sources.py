@@ -25,10 +25,12 @@ class PathSource:
     """A file on disk; fulfils `hbimg.volumes.content.ByteSource`, in any process.
 
     `unpacked_limit` bounds how many bytes a gzipped file may unpack to; None for a file that is not gzipped.
+    `modified_ns` is when the file was last modified as its headers were read; 0 where that is not known.
     """
 
     path: Path
     unpacked_limit: int | None = None
+    modified_ns: int = 0
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -37,50 +39,57 @@ class PathSource:
             with self.open_packed() as stream:
                 yield stream
             return
-        with self._translated(), igzip.open(self.path, "rb") as stream:
+        with reading(self.path):
+            opened = igzip.open(self.path, "rb")
+        with opened as stream:
             yield io.BufferedReader(_Limited(stream, self.path, self.unpacked_limit), 1 << 20)
 
     @contextmanager
     def open_packed(self) -> Iterator[BinaryIO]:
         """Open the file as it lies on the disk."""
-        with self._translated(), self.path.open("rb", buffering=0) as stream:
+        with reading(self.path):
+            opened = self.path.open("rb", buffering=0)
+        with opened as stream:
             before = os.fstat(stream.fileno())
-            yield cast(BinaryIO, _Whole(stream))
+            yield cast(BinaryIO, _Whole(stream, self.path))
             after = os.fstat(stream.fileno())
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        modified_ns = self.modified_ns or before.st_mtime_ns
+        if (before.st_size, modified_ns) != (after.st_size, after.st_mtime_ns) or before.st_mtime_ns != modified_ns:
             raise UnreadableFileError(
                 f"{self.path} changed while it was read: nothing of its volume is kept, run again"
             )
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (zlib.error, IsalError, EOFError, igzip.BadGzipFile) as error:  # type: ignore[misc]  # isal's stub errs
-            raise UnreadableFileError(f"{self.path} is a damaged gzip file: {error}") from error
-        except OSError as error:
-            if isinstance(error.filename, str | Path) and Path(error.filename) == self.path:
-                raise UnreadableFileError(f"{self.path} cannot be read: {error.strerror}") from error
-            raise
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn errors of opening and reading a file into ours; only around these, for the store raises OSErrors too."""
+    try:
+        yield
+    except (zlib.error, IsalError, EOFError, igzip.BadGzipFile) as error:  # type: ignore[misc]  # isal's stub errs
+        raise UnreadableFileError(f"{path} is a damaged gzip file: {error}") from error
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
 
 
 class _Whole(io.RawIOBase):
     """An unbuffered file whose `read` gives all that was asked for, in one copy."""
 
-    def __init__(self, raw: io.FileIO) -> None:
+    def __init__(self, raw: io.FileIO, path: Path) -> None:
         self._raw = raw
+        self._path = path
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        data = self._raw.read(size) or b""
-        if size < 0 or len(data) == size or not data:
-            return data
-        pieces = [data]
-        while sum(map(len, pieces)) < size and (more := self._raw.read(size - sum(map(len, pieces)))):
-            pieces.append(more)
-        return b"".join(pieces)
+        with reading(self._path):
+            data = self._raw.read(size) or b""
+            if size < 0 or len(data) == size or not data:
+                return data
+            pieces = [data]
+            while sum(map(len, pieces)) < size and (more := self._raw.read(size - sum(map(len, pieces)))):
+                pieces.append(more)
+            return b"".join(pieces)
 
 
 class _Limited(io.RawIOBase):
@@ -95,7 +104,8 @@ class _Limited(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer is wider
-        data = self._stream.read(len(buffer))
+        with reading(self._path):
+            data = self._stream.read(len(buffer))
         self._left -= len(data)
         if self._left < 0:
             raise UnreadableFileError(

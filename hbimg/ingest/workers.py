@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -31,7 +33,7 @@ class Pool:
             context = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_get_ready)
             for _ in range(self.workers):
-                self._executor.submit(_get_ready)
+                self._executor.submit(_import_all)
         return self
 
     def __exit__(
@@ -81,5 +83,18 @@ def _in_flight(
 def _get_ready() -> None:
     """Import what storing needs, and leave Ctrl-C to the parent: it stops the workers when their volumes are done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _import_all()
+
+
+def _import_all() -> None:
     import_module("hbimg.volumes.writer")
     import_module("hbimg.store.local")
+
+
+def _end_with_parent() -> None:
+    """End this worker when the parent is gone: a killed parent cannot tell, and nobody would ever end its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -6,16 +6,15 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from hbimg.errors import CorruptCellError
+from hbimg.mapreduce.blocks import Blocks
 from hbimg.mapreduce.job import Job, LoadedFile, LoadedVolume, Need
 from hbimg.store import Buffer
 from hbimg.volumes import VolumeReader, VolumeRecord, VolumeTable
 
 
-def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path) -> LoadedVolume:
-    """Load a volume for a job.
+def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path, blocks: Blocks) -> LoadedVolume:
+    """Load a volume for a job, into memory that `blocks` gives.
 
     Raises
     ------
@@ -26,13 +25,13 @@ def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path) ->
     """
     need = job.need(record)
     reader = VolumeReader(volumes, record)
-    block = np.empty(record.frame_bytes if need is Need.FRAMES else 0, np.uint8)
+    block = blocks.take(record.frame_bytes if need is Need.FRAMES else 0)
     return LoadedVolume(
         record=record,
         header=volumes.header(record.key),
         frame_block=block,
         frames=_frames(reader, block.data) if need is Need.FRAMES else (),
-        files=tuple(_files(reader, need)),
+        files=tuple(_files(reader, need, blocks)),
         scratch=scratch,
     )
 
@@ -48,19 +47,18 @@ def _frames(reader: VolumeReader, block: memoryview) -> tuple[memoryview, ...]:
     return tuple(found)
 
 
-def _files(reader: VolumeReader, need: Need) -> Iterator[LoadedFile]:
+def _files(reader: VolumeReader, need: Need, blocks: Blocks) -> Iterator[LoadedFile]:
     if need is Need.ORIGINALS:
         for stored, pieces in reader.originals():
-            yield LoadedFile(stored, _joined(stored.size_bytes, pieces), stored.sha256)
+            yield LoadedFile(stored, _joined(blocks.take(stored.size_bytes).data, pieces), stored.sha256)
     elif need is Need.UNPACKED:
-        for stored, pieces in reader.unpacked():
-            yield LoadedFile(stored, _joined(stored.unpacked_bytes, pieces), "")
+        for stored, views in reader.unpacked(copy=False):
+            yield LoadedFile(stored, _joined(blocks.take(stored.unpacked_bytes).data, views), "")
     elif need is Need.DIGESTS:
         yield from _digests(reader)
 
 
-def _joined(size: int, pieces: Iterable[Buffer]) -> memoryview:
-    block = np.empty(size, np.uint8).data  # not filled with zeros first, as a bytearray would be
+def _joined(block: memoryview, pieces: Iterable[Buffer]) -> memoryview:
     start = 0
     for piece in pieces:
         end = start + len(piece)

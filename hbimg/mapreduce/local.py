@@ -24,9 +24,10 @@ from typing import Any
 from hbimg import errors
 from hbimg.errors import HbimgError, JobError
 from hbimg.mapreduce.job import Job
+from hbimg.mapreduce.outcomes import Outcome, State
 from hbimg.mapreduce.registry import class_path
 from hbimg.mapreduce.splits import Split
-from hbimg.mapreduce.tasks import Outcome, State, TaskSettings, run_split
+from hbimg.mapreduce.tasks import TaskSettings, run_split
 from hbimg.mapreduce.tools import end_tools
 from hbimg.mapreduce.worker import COMMAND, Channel
 from hbimg.model import VolumeKey
@@ -204,7 +205,8 @@ class _Pool:
         elif event == "outcome":
             outcome = Outcome.from_json(message["outcome"])
             worker.outstanding.remove(outcome.key)
-            worker.current = None
+            if worker.current == outcome.key:
+                worker.current = None  # else it is at work on the next one already
             yield outcome
         elif event == "next":
             worker.asks = True

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hbimg.mapreduce.job import PARTIAL, Job
+from hbimg.mapreduce.outcomes import Outcome, State
 from hbimg.mapreduce.splits import bytes_to_read
-from hbimg.mapreduce.tasks import Outcome, State, is_current
+from hbimg.mapreduce.tasks import is_current
 from hbimg.model import VolumeKey
 from hbimg.volumes import Manifest, VolumeRecord, VolumeTable, Where, entries, read_artefact
 

@@ -1,8 +1,9 @@
 """The locality report of a run: what was done, where every byte came from, and where the time went.
 
 The JSON form is one object with the fields `name`, `system`, `wall_clock_s` and `tasks` that `hbimg model fit` reads,
-and more. Of a task's `read_seconds` a part overlaps with the task before on its slot, because the next volume is
-fetched meanwhile; `start_s` is set so that reading, computing and writing follow one another up to the end.
+and more; its tasks are the volumes that were done. On a slot the next volume is read, and the last result written,
+while a volume is worked on. So the tasks of a slot overlap; `start_s` is set so that reading, computing and writing
+of each follow one another up to its end.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from hbimg.mapreduce.tasks import Outcome, State
+from hbimg.mapreduce.outcomes import Outcome, State
 
 _SECONDS = ("read_s", "wait_s", "compute_s", "write_s", "pad_s")
 
@@ -32,8 +33,9 @@ def make_report(
     servers : dict or None
         Key of a volume to the host of its region; None when all lies on this machine.
     """
-    worked = [outcome for outcome in outcomes if outcome.slot]
-    tasks = [_task(outcome, servers) for outcome in sorted(worked, key=lambda o: o.start_s)]
+    worked = [outcome for outcome in outcomes if outcome.slot and outcome.state in (State.DONE, State.FAILED)]
+    done = sorted((o for o in worked if o.state is State.DONE), key=lambda o: o.start_s)
+    tasks = [_task(outcome, servers) for outcome in done]
     return {
         "name": name,
         "system": "hbimg",
@@ -58,7 +60,6 @@ def _task(outcome: Outcome, servers: dict[str, str] | None) -> dict[str, Any]:
     busy_s = outcome.read_s + outcome.compute_s + outcome.write_s + outcome.pad_s
     return {
         "volume": key,
-        "state": outcome.state.value,
         "host": outcome.host,
         "slot": outcome.slot,
         "start_s": outcome.end_s - busy_s,

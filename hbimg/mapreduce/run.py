@@ -19,12 +19,13 @@ from hbimg.errors import HbimgError, ParameterError
 from hbimg.mapreduce.interrupts import counted_interrupts
 from hbimg.mapreduce.job import Job, ReducingJob
 from hbimg.mapreduce.local import Work, run_inline, run_processes
+from hbimg.mapreduce.outcomes import Outcome, State
 from hbimg.mapreduce.plan import Plan, current_partials, make_plan
 from hbimg.mapreduce.reduce import reduce_partials
 from hbimg.mapreduce.registry import class_path
 from hbimg.mapreduce.report import make_report
 from hbimg.mapreduce.splits import bytes_to_read, plan_splits
-from hbimg.mapreduce.tasks import Outcome, State, TaskSettings
+from hbimg.mapreduce.tasks import TaskSettings
 from hbimg.rowkeys import check_label
 from hbimg.store import Store
 from hbimg.volumes import VolumeTable, Where, new_run_id, save_run, settle_results

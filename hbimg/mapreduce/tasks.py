@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from hbimg import __version__
 from hbimg.errors import (
@@ -26,68 +24,16 @@ from hbimg.errors import (
     VolumeFailedError,
     VolumeNotFoundError,
 )
+from hbimg.mapreduce.blocks import Blocks
 from hbimg.mapreduce.job import Artefact, Job, LoadedVolume, result_parameters
 from hbimg.mapreduce.loading import load
+from hbimg.mapreduce.outcomes import Outcome, State, one_line
 from hbimg.model import VolumeKey
 from hbimg.volumes import Manifest, ResultWriter, VolumeRecord, VolumeTable, manifest_of
 
 _T = TypeVar("_T")
 #: Errors after which no other volume can succeed.
 FATAL = (StoreFullError, StorePermissionError, StoreUnavailableError)
-
-
-class State(StrEnum):
-    """How a volume ended in a run."""
-
-    DONE = "done"
-    CURRENT = "current"  # the result was there already
-    SKIPPED = "skipped"  # the job does not take it
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one volume in a run.
-
-    Attributes
-    ----------
-    key : VolumeKey
-    state : State
-    reason : str
-        Why it was skipped or failed, on one line.
-    host, slot : str
-        Where it was worked on; the slot tells the workers of a host apart.
-    start_s, end_s : float
-        Seconds since the epoch. `read_s` may lie before `start_s`: it overlaps with the volume before.
-    read_s, wait_s, compute_s, write_s, pad_s : float
-        Seconds spent reading, of that waiting for the read to end, computing, writing, and padding.
-    input_bytes, output_bytes : int
-        Bytes that were read of the volume, and written.
-    """
-
-    key: VolumeKey
-    state: State
-    reason: str = ""
-    host: str = ""
-    slot: str = ""
-    start_s: float = 0.0
-    end_s: float = 0.0
-    read_s: float = 0.0
-    wait_s: float = 0.0
-    compute_s: float = 0.0
-    write_s: float = 0.0
-    pad_s: float = 0.0
-    input_bytes: int = 0
-    output_bytes: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Give a JSON-ready mapping."""
-        return {**asdict(self), "key": str(self.key), "state": self.state.value}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_json` gave."""
-        return cls(**{**data, "key": VolumeKey.parse(data["key"]), "state": State(data["state"])})
 
 
 def _never() -> bool:
@@ -142,12 +88,14 @@ class _Fetched:
     end: Outcome | None = None
     folder: tempfile.TemporaryDirectory[str] | None = None
     read_s: float = 0.0
+    input_bytes: int = 0
 
 
 def run_split(job: Job, volumes: VolumeTable, keys: Iterable[VolumeKey], settings: TaskSettings) -> Iterator[Outcome]:
-    """Run a job on volumes, one after the other, and give the outcome of each.
+    """Run a job on volumes, one after the other, and give the outcome of each, in order.
 
-    Memory holds the volume that is worked on and the next one.
+    While a volume is worked on, the next one is read, and the result of the one before goes to the disk. Memory holds
+    the volume that is worked on, the next one, and a batch of a result.
 
     Raises
     ------
@@ -156,29 +104,70 @@ def run_split(job: Job, volumes: VolumeTable, keys: Iterable[VolumeKey], setting
     """
     task = _Task(job, volumes, settings)
     source = iter(keys)
-    with ThreadPoolExecutor(1, "prefetch") as reader:
+    ending: Future[Outcome] | None = None
+    with ThreadPoolExecutor(1, "prefetch") as reader, ThreadPoolExecutor(1, "commit") as committer:
         coming = reader.submit(task.fetch_next, source)
-        while True:
-            begin = time.perf_counter()
-            fetched = coming.result()
-            waited = time.perf_counter() - begin
-            if fetched is None:
-                return
-            if settings.stopped():
-                _drop(fetched)
-                return
-            coming = reader.submit(task.fetch_next, source)
-            yield task.work(fetched, waited)
-            fetched = None  # else it would live on while the volume after the next one is fetched
+        try:
+            while True:
+                begin = time.perf_counter()
+                if ending is not None and not _is_first(coming, ending):
+                    # Told at once: the next volume may be handed out only when this one is known to be done.
+                    yield ending.result()
+                    ending = None
+                fetched = coming.result()
+                waited = time.perf_counter() - begin
+                if fetched is None or settings.stopped():
+                    break
+                coming = reader.submit(task.fetch_next, source)
+                worked = task.work(fetched, waited)
+                del fetched  # else it would live on while the volume after the next one is fetched
+                if ending is not None:
+                    yield ending.result()
+                ending = committer.submit(task.end, worked)
+                if settings.pad_to_s:
+                    task.pad(ending.result())
+            if ending is not None:
+                yield ending.result()
+        finally:
+            coming.add_done_callback(_drop_result)
+
+
+def _is_first(coming: Future[_Fetched | None], ending: Future[Outcome]) -> bool:
+    """Wait for one of two and tell whether it was `coming`."""
+    both: tuple[Future[Any], ...] = (coming, ending)
+    return coming in wait(both, return_when=FIRST_COMPLETED).done
+
+
+def _drop_result(coming: Future[_Fetched | None]) -> None:
+    """Let go of a volume that was fetched and is not wanted any more."""
+    if not coming.cancelled() and coming.exception() is None:
+        fetched = coming.result()
+        if fetched is not None:
+            _drop(fetched)
+
+
+@dataclass(slots=True)
+class _Worked:
+    """A volume that was worked on; its result waits to be committed, unless the outcome is known."""
+
+    fetched: _Fetched
+    begin: float
+    wait_s: float
+    meter: _Meter
+    writer: ResultWriter | None = None
+    outcome: Outcome | None = None
+    size_bytes: int = 0
+    write_s: float = 0.0
 
 
 class _Task:
-    """Fetches and works on volumes."""
+    """Fetches volumes, works on them and ends them; each of the three in a thread of its own."""
 
     def __init__(self, job: Job, volumes: VolumeTable, settings: TaskSettings) -> None:
         self._job = job
         self._volumes = volumes
         self._settings = settings
+        self._blocks = Blocks()
 
     def fetch_next(self, keys: Iterator[VolumeKey]) -> _Fetched | None:
         key = next(keys, None)
@@ -188,86 +177,106 @@ class _Task:
         begin = time.perf_counter()
         try:
             record = fetched.record = self._volumes.record(fetched.key)
-            if self._is_current(record):
-                fetched.end = self._outcome(fetched, State.CURRENT)
+            manifest = self._current(record)
+            if manifest is not None:
+                # A worker of this run may have made it and died before it could tell.
+                mine = manifest.made.get("run") == self._settings.run_id
+                fetched.end = self._outcome(fetched, State.DONE if mine else State.CURRENT)
                 return fetched
             fetched.folder = tempfile.TemporaryDirectory(prefix="hbimg-", dir=self._settings.scratch)
-            fetched.volume = load(self._volumes, record, self._job, Path(fetched.folder.name))
+            fetched.volume = load(self._volumes, record, self._job, Path(fetched.folder.name), self._blocks)
         except FATAL:
+            _drop(fetched)
             raise
         except (HbimgError, OSError, MemoryError) as error:
-            fetched.end = self._outcome(fetched, State.FAILED, _one_line(error))
+            fetched.end = self._outcome(fetched, State.FAILED, one_line(error))
+            _drop(fetched)
         fetched.read_s = time.perf_counter() - begin
         return fetched
 
-    def _is_current(self, record: VolumeRecord) -> bool:
-        if self._settings.force or self._job.always_anew:
-            return False
+    def _current(self, record: VolumeRecord) -> Manifest | None:
         try:
             manifest = manifest_of(self._volumes, record.key, self._settings.result_name)
         except VolumeNotFoundError:
-            return False
-        return is_current(manifest, record, self._job)
+            return None
+        mine = manifest.made.get("run") == self._settings.run_id
+        if (self._settings.force or self._job.always_anew) and not mine:
+            return None
+        return manifest if is_current(manifest, record, self._job) else None
 
-    def work(self, fetched: _Fetched, waited_s: float) -> Outcome:
-        if fetched.end is not None:
-            _drop(fetched)
-            return replace(fetched.end, wait_s=waited_s)
-        assert fetched.volume is not None
+    def work(self, fetched: _Fetched, waited_s: float) -> _Worked:
+        """Map the volume and write the result's pieces."""
+        worked = _Worked(fetched, time.perf_counter() - waited_s, waited_s, _Meter())
+        if fetched.end is not None or fetched.volume is None:
+            worked.outcome = fetched.end
+            return worked
         self._settings.on_start(fetched.key)
-        begin, start_s = time.perf_counter(), time.time() - waited_s
-        meter = _Meter()
+        worked.writer = ResultWriter(self._volumes, fetched.volume.record, self._settings.result_name)
+        begin = time.perf_counter()
         try:
-            output_bytes = self._make(fetched.volume, meter)
-            outcome = self._outcome(fetched, State.DONE, output_bytes=output_bytes)
+            self._make(fetched.volume, worked)
         except FATAL:
+            worked.writer.abandon()
             raise
         except Exception as error:  # noqa: BLE001 - a job may raise anything, and only its volume fails
-            outcome = self._outcome(fetched, State.FAILED, _one_line(error))
-        finally:
-            _drop(fetched)
-        write_s = time.perf_counter() - begin - meter.compute_s
-        pad_s = self._pad(waited_s + time.perf_counter() - begin)
-        return replace(
-            outcome,
-            start_s=start_s,
-            end_s=time.time(),
-            read_s=fetched.read_s,
-            wait_s=waited_s,
-            compute_s=meter.compute_s,
-            write_s=write_s,
-            pad_s=pad_s,
-        )
+            self._fail(worked, error)
+        worked.write_s = time.perf_counter() - begin - worked.meter.compute_s
+        # The volume's memory is free for the volume after the next one, its scratch folder is gone.
+        fetched.input_bytes = fetched.volume.size_bytes
+        _drop(fetched)
+        return worked
 
-    def _make(self, volume: LoadedVolume, meter: _Meter) -> int:
-        writer = ResultWriter(self._volumes, volume.record, self._settings.result_name)
-        begin = time.perf_counter()
+    def _make(self, volume: LoadedVolume, worked: _Worked) -> None:
+        assert worked.writer is not None
         names: set[str] = set()
-        size = 0
-        try:
-            for artefact in meter.timed(self._job.map(volume)):
-                _check_name(artefact, names)
-                size += writer.add(artefact.name, meter.timed(artefact.pieces)).size_bytes
-            _check_any(self._job, names)
+        for artefact in worked.meter.timed(self._job.map(volume)):
+            _check_name(artefact, names)
+            worked.size_bytes += worked.writer.add(artefact.name, worked.meter.timed(artefact.pieces)).size_bytes
+        if not names:
+            raise VolumeFailedError(f"job {self._job.name} gave no artefact")
+
+    def _fail(self, worked: _Worked, error: Exception) -> None:
+        """Take back what was written and record the failure."""
+        if worked.writer is not None:
+            worked.writer.abandon()
+        worked.outcome = self._outcome(worked.fetched, State.FAILED, one_line(error))
+
+    def end(self, worked: _Worked) -> Outcome:
+        """Commit the result and give the outcome."""
+        begin = time.perf_counter()
+        if worked.outcome is None and worked.writer is not None:
             made = {
                 "run": self._settings.run_id,
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "seconds": round(time.perf_counter() - begin, 6),
+                "seconds": round(begin - worked.begin, 6),
                 "by": f"hbimg {__version__}",
             }
-            writer.commit(self._job.name, self._job.version, result_parameters(self._job), made)
-        except BaseException:
-            writer.abandon()
-            raise
-        return size
+            try:
+                worked.writer.commit(self._job.name, self._job.version, result_parameters(self._job), made)
+            except FATAL:
+                worked.writer.abandon()
+                raise
+            except HbimgError as error:
+                self._fail(worked, error)
+        worked.write_s += time.perf_counter() - begin
+        outcome = worked.outcome or self._outcome(worked.fetched, State.DONE, output_bytes=worked.size_bytes)
+        took_s = time.perf_counter() - worked.begin
+        pad_s = max(0.0, self._settings.pad_to_s - took_s) if worked.writer else 0.0
+        return replace(
+            outcome,
+            start_s=time.time() - took_s,
+            end_s=time.time() + pad_s,
+            read_s=worked.fetched.read_s,
+            wait_s=worked.wait_s,
+            compute_s=worked.meter.compute_s,
+            write_s=worked.write_s,
+            pad_s=pad_s,
+        )
 
-    def _pad(self, took_s: float) -> float:
+    def pad(self, outcome: Outcome) -> None:
         """Sleep until the volume took as long as it shall; stop early when the run stops."""
-        begin = time.perf_counter()
-        end = begin + self._settings.pad_to_s - took_s
-        while (left := end - time.perf_counter()) > 0 and not self._settings.stopped():
+        while (left := outcome.end_s - time.time()) > 0 and not self._settings.stopped():
             time.sleep(min(left, 0.05))
-        return time.perf_counter() - begin
 
     def _outcome(self, fetched: _Fetched, state: State, reason: str = "", output_bytes: int = 0) -> Outcome:
         now = time.time()
@@ -279,7 +288,7 @@ class _Task:
             slot=self._settings.slot,
             start_s=now,
             end_s=now,
-            input_bytes=fetched.volume.size_bytes if fetched.volume else 0,
+            input_bytes=fetched.volume.size_bytes if fetched.volume else fetched.input_bytes,
             output_bytes=output_bytes,
         )
 
@@ -322,18 +331,3 @@ def _check_name(artefact: Artefact, names: set[str]) -> None:
     if name in names:
         raise VolumeFailedError(f"two artefacts are called {name!r}: each needs a name of its own")
     names.add(name)
-
-
-def _check_any(job: Job, names: set[str]) -> None:
-    if not names:
-        raise VolumeFailedError(f"job {job.name} gave no artefact")
-
-
-def _one_line(error: BaseException) -> str:
-    """Give an error in one line; one that is not ours with its kind and the place where it was raised."""
-    text = " ".join(str(error).split())
-    if isinstance(error, HbimgError):
-        return text
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"

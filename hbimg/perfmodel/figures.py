@@ -7,13 +7,13 @@ to install it. Colours are told apart by colour-blind readers too, and systems b
 from __future__ import annotations
 
 import io
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hbimg.errors import ConfigError, ExportError
+from hbimg.errors import ConfigError
 from hbimg.perfmodel.units import MIB
+from hbimg.perfmodel.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,14 +112,3 @@ def _save(figure: Any, stem: Path) -> list[Path]:
             write_whole(path, buffer.getvalue())
             written.append(path)
     return written
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path` through a neighbour that is renamed at the end; ExportError when that fails."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ExportError(f"cannot write {path}: {error.strerror}") from error

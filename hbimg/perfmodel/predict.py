@@ -126,7 +126,7 @@ def predict(scenario: Scenario) -> Prediction:
         output_bytes=workload.output_bytes.mean(),
         bandwidth_bytes_per_s=bandwidth,
         core=core,
-        nsrp_s=equations.nsrp_s(bandwidth, core, size),
+        nsrp_s=equations.nsrp_s(bandwidth, core, size) * _mean_speed(scenario),
         allowed_core=allowed,
         saturated=core > allowed,
         grid=grid,
@@ -140,16 +140,21 @@ def predict(scenario: Scenario) -> Prediction:
 
 
 def effective_processing_s(scenario: Scenario) -> float:
-    """Processing time of a mean job on a mean slot of the grid, machines' speeds weighed by their slots.
+    """Processing time of a mean job on the grid, whose faster slots take more of the jobs.
 
     Raises ParameterError when a job has neither bytes nor time, for which no ratio exists.
     """
-    workload, slots = scenario.workload, scenario.slots()
-    power = sum(count * m.speed for count, m in zip(slots, scenario.cluster.machines, strict=True))
-    processing = workload.processing_s.mean() * sum(slots) / power
+    workload = scenario.workload
+    processing = workload.processing_s.mean() / _mean_speed(scenario)
     if processing == 0 and workload.bytes_per_job == 0 and workload.pad_to_s == 0:
         raise ParameterError(f"{scenario.name}: jobs without bytes and without time: give a size or --time")
     return processing
+
+
+def _mean_speed(scenario: Scenario) -> float:
+    """Speed of a mean slot; 1 for equal machines."""
+    slots = scenario.slots()
+    return sum(count * m.speed for count, m in zip(slots, scenario.cluster.machines, strict=True)) / sum(slots)
 
 
 def predict_grid(scenario: Scenario, core: int) -> GridPrediction:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hbimg.perfmodel.trace import Trace
 
 LEVEL = 0.95
+#: A simulated job takes about 150 bytes.
+MOST_JOBS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class SimulationResult:
 
 def simulate(scenario: Scenario, system: System, *, repeats: int = 5, seed: int = 0) -> SimulationResult:
     """`repeats` seeded runs of `scenario` on `system`; ParameterError for no repeats or a scenario that cannot end."""
+    if scenario.workload.jobs > MOST_JOBS:
+        raise ParameterError(
+            f"workload: {scenario.workload.jobs} jobs are more than the {MOST_JOBS} that fit in memory: simulate a part"
+        )
     if repeats < 1:
         raise ParameterError(f"repeats = {repeats}: at least one run is needed")
     if seed < 0:

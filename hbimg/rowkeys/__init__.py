@@ -6,7 +6,7 @@ was ever written, so it takes a new scheme version. Properties are held by `test
 
 from __future__ import annotations
 
-from hbimg.rowkeys.labels import check_label, label_of, text_of
+from hbimg.rowkeys.labels import check_label, is_hashed, label_of, text_of
 from hbimg.rowkeys.ranges import KeyRange
 from hbimg.rowkeys.scheme import (
     MAX_ROW_BYTES,
@@ -28,6 +28,7 @@ __all__ = [
     "RowKind",
     "check_generation",
     "check_label",
+    "is_hashed",
     "label_of",
     "new_generation",
     "run_row",

@@ -69,6 +69,11 @@ def text_of(label: str) -> str | None:
     return _unescape(label)
 
 
+def is_hashed(label: str) -> bool:
+    """Whether a label holds a hash in the place of the rest of its text."""
+    return "~" in label
+
+
 def check_label(label: str) -> str:
     """Give the label back if it is one.
 

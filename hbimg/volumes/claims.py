@@ -6,8 +6,8 @@ makes the record point to the generation: from then on readers see it, whole. A 
 check-and-put empties the record, then rows are deleted. A claim whose owner died or that expired may be taken over;
 the rows of generations that lost are named as stale in the claim until they are deleted, whoever does it.
 
-Nobody deletes rows that another may have written: rows named by a generation are deleted by that name, and others are
-listed first, then the claim is proved to hold, and only then what was listed is deleted (docs/decisions/0020).
+Nobody deletes what another may have written: rows named by a generation or an attempt are deleted by that name, after
+the claim was proved to hold since they were listed; other rows only while they hold what was found in them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 from hbimg.errors import ClaimLostError, StoreBusyError
 from hbimg.model import VolumeKey
 from hbimg.rowkeys import KeyRange, RowKeyScheme, new_generation
-from hbimg.store import Buffer, Table
+from hbimg.store import Buffer, Row, Table
 from hbimg.store.cells import seal_all, unseal
 from hbimg.volumes.owners import Lease
 from hbimg.volumes.record import VolumeRecord
@@ -32,6 +32,7 @@ from hbimg.volumes.record import VolumeRecord
 CLAIM = b"m:claim"
 RECORD = b"m:volume"
 HEADER = b"m:header"
+MANIFEST = b"m:result"
 #: How long a claim holds after it was last renewed. Writers renew at a third of it.
 CLAIM_SECONDS = 600.0
 _ROWS_PER_DELETION = 1000
@@ -149,12 +150,23 @@ class Claim:
     def delete_results(self) -> int:
         """Delete the results of a volume that is out of sight."""
         results = self._scheme.results_range(self.key)
-        # Manifests first: a result without its pieces would be a half one.
-        return self._delete_listed(results, "m") + self._delete_listed(results, "r")
+        # Manifests first: a result without its pieces would be a half one. Their rows are named alike whoever makes
+        # the result, so each goes only if it is still the one that was found.
+        manifests = [
+            Row(row.key, {c: bytes(v) for c, v in row.cells.items()}) for row in self._table.scan(results, ["m"])
+        ]
+        if manifests:
+            self._prove()
+        for row in manifests:
+            if MANIFEST in row.cells:
+                self._table.check_and_delete(row.key, MANIFEST, bytes(row.cells[MANIFEST]))
+            else:
+                self._table.delete_cells(row.key, list(row.cells))
+        return len(manifests) + self._delete_pieces(results)
 
-    def _delete_listed(self, key_range: KeyRange, family: str) -> int:
+    def _delete_pieces(self, key_range: KeyRange) -> int:
         deleted = 0
-        while rows := [row.key for row in islice(self._table.scan(key_range, [family]), _ROWS_PER_DELETION)]:
+        while rows := [row.key for row in islice(self._table.scan(key_range, ["r"]), _ROWS_PER_DELETION)]:
             self._prove()  # what was listed is of a time when the claim was ours
             self._table.delete_many(rows)
             deleted += len(rows)

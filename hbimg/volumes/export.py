@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hbimg.errors import ExportError
+from hbimg.errors import ExportError, HbimgError
 from hbimg.volumes.reader import VolumeReader
 from hbimg.volumes.record import VolumeRecord
 from hbimg.volumes.results import Manifest, read_artefact
@@ -37,7 +38,9 @@ class Exporter:
     def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
         self.folder = folder
         self._overwrite = overwrite
-        self._written: dict[str, Path] = {}
+        self._written: set[PurePosixPath] = set()
+        self._spellings: dict[str, PurePosixPath] = {}
+        self._case_blind: bool | None = None
 
     def originals(self, volumes: VolumeTable, record: VolumeRecord) -> Iterator[Exported]:
         """Write the original files of a volume, byte for byte, below ``project/subject/session/scan``.
@@ -65,29 +68,60 @@ class Exporter:
 
     def _write(self, inside: PurePosixPath, pieces: Iterable[bytes]) -> Path:
         path = self.folder / inside
-        self._refuse_twin(inside, path)
-        if path.exists() and not self._overwrite:
-            raise ExportError(f"{path} is there already: give another --to folder, or --overwrite")
-        draft = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
+        draft = path.with_name(f".hbimg-{os.getpid()}.part")
         try:
+            self._refuse(inside)
             path.parent.mkdir(parents=True, exist_ok=True)
             with draft.open("wb") as stream:
                 for piece in pieces:
                     stream.write(piece)
             draft.replace(path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            _drop(draft)
+            if isinstance(error, HbimgError):
+                raise
             raise ExportError(f"{path} cannot be written: {error.strerror}") from error
         except BaseException:
-            draft.unlink(missing_ok=True)
+            _drop(draft)
             raise
         return path
 
-    def _refuse_twin(self, inside: PurePosixPath, path: Path) -> None:
-        """Refuse names that are equal but for case: on many disks one would overwrite the other."""
-        twin = self._written.setdefault(str(inside).casefold(), path)
-        if twin != path:
-            raise ExportError(f"{path} and {twin} differ only in case: export them into different folders")
+    def _refuse(self, inside: PurePosixPath) -> None:
+        """Refuse to write over a file, and, on a disk that is blind to case, what is told apart by case alone."""
+        path = self.folder / inside
+        if inside in self._written:
+            raise ExportError(f"{path} would be written twice: two files of the volume have this name")
+        self._written.add(inside)
+        for part in (inside, *inside.parents):
+            twin = self._spellings.setdefault(str(part).casefold(), part)
+            if twin != part and self._is_case_blind():
+                raise ExportError(
+                    f"{part} and {twin} differ only in case, and {self.folder} lies on a disk that takes them for one: "
+                    "export them into different folders"
+                )
+        if path.exists() and not self._overwrite:
+            raise ExportError(f"{path} is there already: give another --to folder, or --overwrite")
+
+    def _is_case_blind(self) -> bool:
+        if self._case_blind is None:
+            self._case_blind = _is_case_blind(self.folder)
+        return self._case_blind
+
+
+def _is_case_blind(folder: Path) -> bool:
+    """Whether the disk takes names that differ only in case for one; tried out in the folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".hbimg-Case-{os.getpid()}"
+    probe.touch()
+    try:
+        return probe.with_name(probe.name.lower()).exists()
+    finally:
+        probe.unlink()
+
+
+def _drop(draft: Path) -> None:
+    with suppress(OSError):
+        draft.unlink(missing_ok=True)
 
 
 def _safe(name: str) -> PurePosixPath:

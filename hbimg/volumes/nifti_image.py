@@ -38,7 +38,7 @@ def nifti_of(planes: NDArray[Any], geometry: Geometry, encoding: FrameEncoding) 
     """Lay the planes of a classic DICOM volume out as dcm2niix does.
 
     dcm2niix flips rows, so that j rises where DICOM's row numbers fall, and leaves planes in the order of the normal;
-    images that say they were acquired in 3-D it also turns to the nearest RAS axes (its option ``-x``).
+    images of one time that say they were acquired in 3-D it also turns to the nearest RAS axes (its option ``-x``).
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def nifti_of(planes: NDArray[Any], geometry: Geometry, encoding: FrameEncoding) 
     """
     scaled = _scaled(planes, encoding.details)
     array, affine = planes_as_nifti(scaled, geometry)
-    if encoding.details.get("acquisition_type") == "3D":
+    if encoding.details.get("acquisition_type") == "3D" and array.ndim == 3:
         array, affine = _nearest_ras(array, affine)
     return NiftiVoxels(array, affine, geometry.slope, geometry.intercept)
 

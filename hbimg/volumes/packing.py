@@ -13,27 +13,29 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+#: An extra field has up to 64 KiB; a name and a comment may follow.
+_MOST_HEADER_BYTES = 1 << 18
 #: Enough to tell zlib's levels apart.
 _PROBE_BYTES = 1 << 18
 _LEVELS = (6, 9, 1, 2, 3, 4, 5, 7, 8)
 _FEXTRA, _FNAME, _FCOMMENT, _FHCRC = 4, 8, 16, 2
 
 
-def gzip_recipe(path: Path) -> dict[str, Any] | None:
-    """Find how zlib makes exactly this gzip file; None if it does not.
+def gzip_recipe(path: Path, unpacked_limit: int) -> dict[str, Any] | None:
+    """Find how zlib makes exactly this gzip file; None if it does not, or it unpacks to more than the limit in bytes.
 
     The recipe holds the header bytes as hex digits, the level, and zlib's memory level. The whole file is compressed
-    once to be sure.
+    once to be sure. OSError if the file cannot be read.
     """
     with path.open("rb") as stream:
-        header = _header_of(stream.read(1 << 16))
+        header = _header_of(stream.read(_MOST_HEADER_BYTES))
         if header is None:
             return None
         plain_start = _unpack_start(path, len(header))
         for level in _LEVELS:
             for memory_level in (8, 9):
                 recipe = {"kind": "gzip", "header": header.hex(), "level": level, "memory_level": memory_level}
-                if _starts_alike(path, recipe, plain_start) and _makes(path, recipe):
+                if _starts_alike(path, recipe, plain_start) and _makes(path, recipe, unpacked_limit):
                     return recipe
     return None
 
@@ -84,25 +86,30 @@ def _starts_alike(path: Path, recipe: dict[str, Any], plain_start: bytes) -> boo
         return stream.read(len(made)) == made
 
 
-def _makes(path: Path, recipe: dict[str, Any]) -> bool:
+def _makes(path: Path, recipe: dict[str, Any], unpacked_limit: int) -> bool:
     """Whether the recipe gives the whole file."""
     try:
         with path.open("rb") as packed:
             return all(
-                packed.read(len(piece)) == piece for piece in pack_again(recipe, _unpacked(path))
+                packed.read(len(piece)) == piece for piece in pack_again(recipe, _unpacked(path, unpacked_limit))
             ) and not packed.read(1)
     except zlib.error:
         return False
 
 
-def _unpacked(path: Path) -> Iterator[bytes]:
+def _unpacked(path: Path, limit: int) -> Iterator[bytes]:
+    """Unpack the first member of a gzip file, up to a little more than the limit in bytes."""
     with path.open("rb") as stream:
-        yield from _inflate(stream)
+        for piece in _inflate(stream):
+            yield piece
+            limit -= len(piece)
+            if limit < 0:
+                return
 
 
 def _inflate(stream: BinaryIO) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(31)
-    while data := stream.read(1 << 20):
+    while not unpacker.eof and (data := stream.read(1 << 20)):
         while data and not unpacker.eof:
             yield unpacker.decompress(data, 1 << 22)
             data = unpacker.unconsumed_tail

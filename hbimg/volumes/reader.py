@@ -109,13 +109,16 @@ class VolumeReader:
         The pieces of a file must be taken before the next file is asked for. The bytes are checked against the
         file's SHA-256 when they end; CorruptCellError if they differ.
         """
-        frames = _Frames(self.frames())
+        frames = _Frames(self.frames(), copy=True)
         for stored, blob in self._file_blobs():
             yield stored, _verified(stored, _original(stored, blob, frames))
 
-    def unpacked(self) -> Iterator[tuple[StoredFile, Iterator[bytes]]]:
-        """Give each source file and its bytes unpacked: a ``.nii.gz`` as the NIfTI file in it."""
-        frames = _Frames(self.frames())
+    def unpacked(self, *, copy: bool = True) -> Iterator[tuple[StoredFile, Iterator[bytes | memoryview]]]:
+        """Give each source file and its bytes unpacked: a ``.nii.gz`` as the NIfTI file in it.
+
+        Without `copy` frames are views, valid until the next piece is taken.
+        """
+        frames = _Frames(self.frames(), copy=copy)
         for stored, blob in self._file_blobs():
             yield stored, _interleaved(stored, blob, frames)
             for _ in blob:  # a kept stream that nobody wanted
@@ -197,15 +200,15 @@ def _stored_file(number: int, row: Row) -> StoredFile:
 
 def _original(stored: StoredFile, blob: Iterator[bytes], frames: _Frames) -> Iterator[bytes]:
     if stored.packing is None:
-        yield from _interleaved(stored, blob, frames)
+        yield from map(bytes, _interleaved(stored, blob, frames))  # copies nothing that is bytes already
     elif stored.packing.get("kept"):
         frames.skip(stored.frames)
         yield from _after(blob, stored.literal_bytes)
     else:
-        yield from pack_again(stored.packing, _interleaved(stored, blob, frames))
+        yield from pack_again(stored.packing, map(bytes, _interleaved(stored, blob, frames)))
 
 
-def _interleaved(stored: StoredFile, blob: Iterator[bytes], frames: _Frames) -> Iterator[bytes]:
+def _interleaved(stored: StoredFile, blob: Iterator[bytes], frames: _Frames) -> Iterator[bytes | memoryview]:
     """Put the frames back between the literals."""
     literals = _Literals(blob)
     position = 0
@@ -221,18 +224,19 @@ def _interleaved(stored: StoredFile, blob: Iterator[bytes], frames: _Frames) -> 
 class _Frames:
     """Frames one after the other; what is skipped is read only if a later one is wanted."""
 
-    def __init__(self, frames: Iterator[memoryview]) -> None:
+    def __init__(self, frames: Iterator[memoryview], *, copy: bool) -> None:
         self._frames = frames
+        self._copy = copy
         self._skip = 0
 
     def skip(self, count: int) -> None:
         self._skip += count
 
-    def take(self) -> bytes:
+    def take(self) -> bytes | memoryview:
         for _ in range(self._skip):
             self._next()
         self._skip = 0
-        return bytes(self._next())
+        return bytes(self._next()) if self._copy else self._next()
 
     def _next(self) -> memoryview:
         frame = next(self._frames, None)

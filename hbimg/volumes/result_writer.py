@@ -17,9 +17,10 @@ from hbimg.model import VolumeKey
 from hbimg.rowkeys import RowKind, new_generation
 from hbimg.store import CHUNK_BYTES, Buffer, Put
 from hbimg.store.cells import seal_all, unseal
+from hbimg.volumes.claims import MANIFEST
 from hbimg.volumes.owners import Lease
 from hbimg.volumes.record import VolumeRecord
-from hbimg.volumes.results import MANIFEST, PIECE, Manifest, StoredArtefact, manifest_in
+from hbimg.volumes.results import PIECE, Manifest, StoredArtefact, manifest_in
 from hbimg.volumes.table import VolumeTable
 from hbimg.volumes.where import Where
 
@@ -49,14 +50,21 @@ class ResultWriter:
             sha256.update(part)
             size += len(part)
             pending += part
-            while len(pending) >= CHUNK_BYTES:
-                self._put(bytes(pending[:CHUNK_BYTES]))
-                del pending[:CHUNK_BYTES]
+            if len(pending) >= CHUNK_BYTES:
+                pending = self._put_chunks(pending)
         if pending:
-            self._put(bytes(pending))
+            self._put(pending)
         artefact = StoredArtefact(name, size, sha256.hexdigest(), first, self._piece - first)
         self._artefacts.append(artefact)
         return artefact
+
+    def _put_chunks(self, pending: bytearray) -> bytearray:
+        """Put the whole chunks and give what is left over."""
+        whole = len(pending) // CHUNK_BYTES * CHUNK_BYTES
+        with memoryview(pending) as view:
+            for start in range(0, whole, CHUNK_BYTES):
+                self._put(view[start : start + CHUNK_BYTES])
+            return bytearray(view[whole:])
 
     def commit(
         self, job: str, job_version: str, parameters: Mapping[str, Any], made: Mapping[str, Any] | None = None
@@ -122,7 +130,7 @@ class ResultWriter:
             if self._volumes.table.check_and_put(self._row, MANIFEST, found.get(MANIFEST), cells):
                 return bytes(cells[MANIFEST])
 
-    def _put(self, payload: bytes) -> None:
+    def _put(self, payload: Buffer) -> None:
         if self._piece == 0:
             lease = json.dumps(Lease.take(_ATTEMPT_SECONDS).to_json()).encode()
             self._add_to_batch(self._row, {_ATTEMPT + self._attempt.encode(): lease})

@@ -17,12 +17,11 @@ from hbimg.model import VolumeKey
 from hbimg.rowkeys import KeyRange, RowKind
 from hbimg.store import Buffer, Row
 from hbimg.store.cells import unseal
-from hbimg.volumes.claims import record_in
+from hbimg.volumes.claims import MANIFEST, record_in
 from hbimg.volumes.record import VolumeRecord
 from hbimg.volumes.table import VolumeTable
 from hbimg.volumes.where import Where
 
-MANIFEST = b"m:result"
 PIECE = b"r:0"
 
 

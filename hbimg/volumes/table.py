@@ -6,6 +6,7 @@ Opening checks that the table is hbimg's and of a scheme that this version reads
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,6 +30,7 @@ from hbimg.volumes.record import VolumeRecord
 from hbimg.volumes.where import Where
 
 _SETTINGS = b"m:table"
+_DIGEST = re.compile(rb'"digest":"([0-9a-f]{64})"')
 
 
 class VolumeTable:
@@ -154,6 +156,16 @@ class VolumeTable:
                 record = record_in(row.key, row.cells)
                 if record is not None:
                     yield record
+
+    def digests(self) -> dict[str, str]:
+        """Give the digest of every volume with its key as users see it; of volumes of one content the first key."""
+        found: dict[str, str] = {}
+        for row in self.table.scan(self.scheme.range_of(), ["m"]):
+            # Not decoded: this is done before every ingest, and JSON would take twenty times as long.
+            match = _DIGEST.search(row.cells.get(RECORD, b""))
+            if match:
+                found.setdefault(match[1].decode(), str(self.scheme.decode(row.key).volume))
+        return found
 
     def unfinished(self, where: Where | None = None) -> Iterator[VolumeKey]:
         """Give the keys of what killed processes left half written or half removed, and nobody can see."""

@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from fnmatch import translate
 
-from hbimg.errors import ConfigError
+from hbimg.errors import ConfigError, RowKeyError
 from hbimg.model import LEVELS, VolumeKey
-from hbimg.rowkeys import KeyRange, RowKeyScheme, label_of
+from hbimg.rowkeys import KeyRange, RowKeyScheme, check_label, label_of
 
 _MAGIC = re.compile(r"[*?\[]")
+#: What begins a list of terms rather than a path; labels have ``=`` too, but only before two digits of an escape.
+_TERM = re.compile(r"\s*(project|subject|session|scan)?[^/=]*=(?![0-9A-F]{2})|\s*(project|subject|session|scan)=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Where:
         """
         if not text or not text.strip():
             return cls()
-        if "=" not in text:
+        if not _TERM.match(text):
             return cls._of_path(text.strip())
         chosen: dict[str, str] = {}
         for term in re.split(r"[,\s]+", text.strip()):
@@ -52,15 +54,19 @@ class Where:
             raise ConfigError(f"--where {text!r}: give project/subject/session/scan, or the first of them, as patterns")
         return cls(*parts)
 
+    @property
+    def labels(self) -> tuple[str, str, str, str]:
+        """The four patterns, outermost first."""
+        return (self.project, self.subject, self.session, self.scan)
+
     def matches(self, key: VolumeKey) -> bool:
         """Whether a key's labels agree with all patterns."""
-        patterns = (self.project, self.subject, self.session, self.scan)
-        return all(_matches(pattern, label) for pattern, label in zip(patterns, key.labels, strict=True))
+        return all(_matches(pattern, label) for pattern, label in zip(self.labels, key.labels, strict=True))
 
     def key_range(self, scheme: RowKeyScheme) -> KeyRange:
         """Give the smallest range of rows that the leading patterns without wildcards allow."""
         labels: list[str] = []
-        for pattern in (self.project, self.subject, self.session, self.scan):
+        for pattern in self.labels:
             if _MAGIC.search(pattern):
                 break
             labels.append(_label(pattern))
@@ -69,9 +75,10 @@ class Where:
 
 def _label(pattern: str) -> str:
     """Give the label that a pattern without wildcards names: itself if it is one, the label of the text else."""
-    if re.fullmatch(r"[A-Za-z0-9._=~-]+", pattern):
-        return pattern
-    return label_of(pattern)
+    try:
+        return check_label(pattern)
+    except RowKeyError:
+        return label_of(pattern)
 
 
 def _matches(pattern: str, label: str) -> bool:

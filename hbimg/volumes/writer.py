@@ -14,13 +14,15 @@ from typing import BinaryIO
 
 from hbimg import __version__
 from hbimg.errors import KeyClashError, UnreadableFileError
-from hbimg.rowkeys import RowKeyScheme
+from hbimg.model import LEVELS
+from hbimg.rowkeys import RowKeyScheme, is_hashed
 from hbimg.store import CHUNK_BYTES, Buffer, Put, Table
 from hbimg.store.cells import chunk_columns, seal_all
 from hbimg.volumes.claims import Claim
 from hbimg.volumes.content import FrameRun, SourceFile, VolumeContent
 from hbimg.volumes.record import VolumeRecord, digest_of
 from hbimg.volumes.table import VolumeTable
+from hbimg.volumes.where import Where
 
 FILE_FACTS = b"h:file"
 #: Chunks in one row of a file, so that no row grows with the file: 16 MiB at most.
@@ -38,12 +40,13 @@ def store_content(volumes: VolumeTable, content: VolumeContent, *, replace: bool
     Raises
     ------
     KeyClashError
-        If the key holds other content and `replace` is not set.
+        If the key holds other content and `replace` is not set, or one of its labels stands for another text.
     StoreBusyError
         If another process writes this volume.
     UnreadableFileError
         If a file cannot be read, or changed since its headers were read.
     """
+    _refuse_label_clash(volumes, content)
     if _is_there(volumes.find(content.key), content, replace=replace):
         volumes.settle(content.key)
         return None
@@ -62,6 +65,19 @@ def store_content(volumes: VolumeTable, content: VolumeContent, *, replace: bool
         raise
     claim.commit(record, content.header, old.generation if old else None)
     return record
+
+
+def _refuse_label_clash(volumes: VolumeTable, content: VolumeContent) -> None:
+    """Refuse a hashed label that stands for another text in this table, at any level of the key."""
+    for number, (level, label) in enumerate(zip(LEVELS, content.key.labels, strict=True), start=1):
+        if not is_hashed(label):
+            continue
+        neighbour = next(volumes.records(Where(*content.key.labels[:number])), None)
+        if neighbour is not None and neighbour.texts.get(level) != content.texts.get(level):
+            raise KeyClashError(
+                f"{content.key}: the {level} has a long name whose label {label} stands for another {level} already: "
+                f"give a shorter one with --{level}"
+            )
 
 
 def _is_there(found: VolumeRecord | None, content: VolumeContent, *, replace: bool) -> bool:

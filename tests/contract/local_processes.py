@@ -6,6 +6,9 @@ import os
 import resource
 import signal
 import time
+from pathlib import Path
+
+import lmdb
 
 from hbimg.errors import HbimgError, StoreError
 from hbimg.rowkeys import KeyRange
@@ -142,3 +145,21 @@ def read_all(url, outcome):
             outcome.put(sum(len(bytes(v)) for row in store.table("t").scan(KeyRange()) for v in row.cells.values()))
     except HbimgError as error:
         outcome.put(f"{type(error).__name__}: {error}")
+
+
+def leave_short(folder):
+    """Write with plain LMDB as it is apt to leave its file too short; give the length that it counts."""
+    with lmdb.open(folder, max_dbs=16, map_size=1 << 30) as plain:
+        database = plain.open_db(b"i")
+        with plain.begin(write=True) as txn:
+            for number in range(50):
+                txn.put(b"%06d\0q" % number, b"x" * 5000, db=database)
+            for number in range(50):
+                txn.delete(b"%06d\0q" % number, db=database)
+        length = (plain.info()["last_pgno"] + 1) * plain.stat()["psize"]
+    assert (Path(folder) / "data.mdb").stat().st_size < length
+    return length
+
+
+def tell_left_short(folder, outcome):
+    outcome.put(leave_short(folder))

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -196,26 +195,12 @@ def test_data_file_that_was_cut(tmp_path):
         assert (copy / "t/data.mdb").stat().st_size == length  # as it was found
 
 
-def leave_short(folder):
-    """Write with plain LMDB as it is apt to leave its file too short; give the length that it counts."""
-    with lmdb.open(folder, max_dbs=16, map_size=1 << 30) as plain:
-        database = plain.open_db(b"i")
-        with plain.begin(write=True) as txn:
-            for number in range(50):
-                txn.put(b"%06d\0q" % number, b"x" * 5000, db=database)
-            for number in range(50):
-                txn.delete(b"%06d\0q" % number, db=database)
-        length = (plain.info()["last_pgno"] + 1) * plain.stat()["psize"]
-    assert (Path(folder) / "data.mdb").stat().st_size < length
-    return length
-
-
 def test_file_that_lmdb_left_short_is_sound(tmp_path):
     """Its length alone does not tell that a file was cut, and nothing may be lost."""
     url = f"local://{tmp_path}/store"
     with open_store(url) as store:
         store.create_table("t", TableSettings()).put(b"kept", {b"m:q": b"v"})
-    length = leave_short(f"{tmp_path}/store/t")
+    length = others.leave_short(f"{tmp_path}/store/t")
     with open_store(url) as store:
         assert contents(store.table("t")) == {b"kept": {b"m:q": b"v"}}
         assert (tmp_path / "store/t/data.mdb").stat().st_size >= length
@@ -223,9 +208,9 @@ def test_file_that_lmdb_left_short_is_sound(tmp_path):
 
 def test_every_write_leaves_a_full_file(url):
     folder = folder_of(url) / "t"
-    with open_store(url) as store, ProcessPoolExecutor(1, mp_context=spawn) as other:
+    with open_store(url) as store:
         table = store.table("t")
-        length = other.submit(leave_short, str(folder)).result(timeout=60)
+        length = run(others.tell_left_short, str(folder))
         table.put(b"row", {b"m:q": b"v"})
         assert (folder / "data.mdb").stat().st_size >= length
 

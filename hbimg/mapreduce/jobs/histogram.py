@@ -83,7 +83,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Binning:
-    """How values are put into bins: at most `bins` of them, over `range` or, if that is None, over what there is."""
+    """How values are put into bins: at most `bins` of them, over `range` or, if that is None, over what there is.
+
+    Without a range `bins` is at least 2, because zero is an edge of every grid.
+    """
 
     bins: int
     range: tuple[float, float] | None = None

@@ -49,8 +49,10 @@ class Stats(ReducingJob):
         """Check the parameters."""
         if self.by not in _BY:
             raise ParameterError(f"by {self.by!r}: give one of {', '.join(_BY)}")
-        if not 1 <= self.bins <= 1 << 16:
-            raise ParameterError(f"{self.bins} bins: give 1 to {1 << 16}")
+        # Without a range zero is always an edge, so values on both sides of it need two bins.
+        least = 1 if self.range else 2
+        if not least <= self.bins <= 1 << 16:
+            raise ParameterError(f"{self.bins} bins: give {least} to {1 << 16}")
         self._binning()
 
     def _binning(self) -> Binning:

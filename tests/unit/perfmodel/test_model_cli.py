@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
+import nibabel
 import pytest
 from click.testing import CliRunner
 
@@ -242,3 +244,14 @@ def test_help_does_not_load_what_it_does_not_need():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_advise_reads_the_sizes_of_a_table(tmp_path, machines):
+    store = f"local://{tmp_path}/store"
+    images = Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"
+    runner = CliRunner()
+    assert runner.invoke(cli, ["ingest", str(images), "--table", "t1", "--store", store]).exit_code == 0
+    advice = ["advise", "t1", "--store", store, "--cluster", str(machines), "--time", "3s", "--json"]
+    assert json.loads(runner.invoke(cli, advice).stdout)["counted"] == "1 volumes in table t1"
+    nowhere = runner.invoke(cli, ["advise", "t2", "--store", store, "--cluster", str(machines), "--time", "3s"])
+    assert "t2 is neither a path nor a table" in str(nowhere.exception)

@@ -89,6 +89,8 @@ BAD_EDITS = [
     ("cores = 8", "cores = 2.5", "cluster.machine.cores = 2.5: must be a whole number"),
     ("cores = 8", "", r"\[cluster.machine\] lacks cores"),
     ("count = 2", "count = 0", "cluster.machine.count = 0"),
+    ("count = 2", "count = 1000000000", "cluster.machine.count = 1000000000: must be from 1 to 100000"),
+    ("cores = 8", "cores = 4000000000", "cores = 4000000000: .* at most 1000000"),
     ('name = "old"', 'name = "fast-1"', "two machines are called fast-1"),
     ("speed = 0.5", "speed = nan", "machine old: speed = nan"),
     ("speed = 0.5", "spede = 0.5", r"\[cluster.machine\] has an unknown key 'spede'; known are name, cores"),

@@ -16,6 +16,7 @@ from hbimg.perfmodel.presets import PRESETS, bao2017_72, preset
 from hbimg.perfmodel.published import nfs_row
 from hbimg.perfmodel.readings import readings
 from hbimg.perfmodel.simulate import first_run
+from hbimg.perfmodel.whole_files import write_whole
 
 
 def small(**workload):
@@ -67,6 +68,14 @@ def test_slow_machines_hold_the_grid_up_as_the_simulator_says():
     slow = (scenario.cluster.machines[0], replace(scenario.cluster.machines[1], speed=0.3))
     uneven = replace(scenario, cluster=replace(scenario.cluster, machines=slow))
     assert predict(uneven).grid.wall_clock_s == pytest.approx(first_run(uneven, "grid").wall_clock_s)
+
+
+def test_at_the_release_point_the_storage_feeds_all_slots_on_unlike_machines_too():
+    slow = (small().cluster.machines[0], replace(small().cluster.machines[1], speed=0.5))
+    uneven = replace(small(), cluster=replace(small().cluster, machines=slow))
+    nsrp_s = predict(uneven).nsrp_s
+    assert nsrp_s == 12 * 0.75  # a job takes longer on the slow machine, so shorter ones release the storage
+    assert predict(uneven.with_time(nsrp_s)).allowed_core == pytest.approx(4)
 
 
 def test_throttled_grid_has_the_same_wall_clock_for_a_fraction_of_the_slots():
@@ -156,6 +165,9 @@ def test_figures_without_matplotlib_or_without_a_place(tmp_path, monkeypatch):
     panels = figure_data.own_panels(small(), points=3)
     with pytest.raises(ExportError, match=r"cannot write .*No such file or directory"):
         figures.draw_figure4(panels, "mine", tmp_path / "nowhere" / "four")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match=r"cannot write .*Not a directory"):
+        write_whole(tmp_path / "file" / "four", b"x")
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(ConfigError, match=r"pip install 'hbimg\[plots\]'"):
         figures.draw_figure4(panels, "mine", tmp_path / "four")

@@ -205,6 +205,8 @@ def test_seeds_and_repeats():
     assert once.wall_clock_s.low < once.wall_clock_s.mean < once.wall_clock_s.high
     with pytest.raises(ParameterError, match="repeats = 0"):
         simulate(scenario, "grid", repeats=0)
+    with pytest.raises(ParameterError, match="1000000000000 jobs are more than"):
+        simulate(replace(scenario, workload=replace(scenario.workload, jobs=10**12)), "grid")
     with pytest.raises(ParameterError, match="seed = -1"):
         simulate(scenario, "grid", seed=-1)
 
