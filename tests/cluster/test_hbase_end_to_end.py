@@ -105,6 +105,7 @@ def test_volumes_are_shown_and_removed(images, stores, table_name):
     hbimg("rm", *where, keys[0], "--yes")
     assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[1:]
     assert "major_compact" in hbimg("rm", *where, keys[1], "--yes", "--purge", fails=True)
+    assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[1:]
     hbimg("tables", "--store", stores[0], "--drop", table_name, "--yes")
     assert table_name in hbimg("ls", *where, fails=True)
 
