@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: Output over input of the paper's experiment, the compression of T1 images: 21.5 GB of 70.7 GB.
 PAPER_OUTPUT_RATIO = 21.5 / 70.7
+_MOST_OUTPUT_RATIO = 1e6
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ def job_sizes(source: str, output_ratio: float, store: str | None = None) -> Job
     from hbimg.perfmodel.sizes import volume_sizes
 
     path = Path(source)
+    if not source:
+        raise ConfigError("say which data: give a folder, a file or a table, as in `hbimg advise /data/adhd`")
     if not path.exists():
         if "/" in source:
             raise ConfigError(f"there is no such path: {source}; give a folder with DICOM or NIfTI files, or a table")
@@ -99,6 +102,8 @@ def advise(
 
     ratio = PAPER_OUTPUT_RATIO if output_ratio is None else output_ratio
     require_not_negative("--output-ratio", ratio)
+    if ratio > _MOST_OUTPUT_RATIO:
+        raise ConfigError(f"--output-ratio = {ratio:g}: at most {_MOST_OUTPUT_RATIO:g} bytes out per byte in")
     base = _cluster_of(cluster_file, preset, time_s)
     sizes = job_sizes(source, ratio, store)
     advice = advise_on(_scenario(base, sizes, time_s), repeats=repeats)
@@ -142,26 +147,32 @@ def _scenario(base: Scenario, sizes: JobSizes, time_s: float | None) -> Scenario
 
 
 def _print_advice(advice: Advice) -> None:
-    from hbimg.cli.model_tables import interval, print_table
+    from hbimg.cli.model_tables import echo_point, interval, print_table
     from hbimg.perfmodel.units import human_time
 
     prediction, simulations = advice.prediction, advice.simulations
     click.echo(f"\n{advice.verdict[0].upper()}{advice.verdict[1:]}.")
     for reason in advice.reasons:
-        click.echo(f"- {reason}")
+        echo_point(reason)
     click.echo("")
-    throttled = f"grid engine, at most {prediction.throttled_grid.core} at once"
     rows = []
-    for label, key in (("grid engine", "grid"), (throttled, "throttled_grid"), ("hbimg", "hbimg")):
+    # One unit for each column: 92.0 h and 4.3 d are hard to compare.
+    wall_s, resource_s = prediction.grid.wall_clock_s, prediction.grid.resource_time_s
+    for label, key in (("grid engine", "grid"), ("throttled grid", "throttled_grid"), ("hbimg", "hbimg")):
         closed = getattr(prediction, key)
-        row = [label, str(closed.core), human_time(closed.wall_clock_s), human_time(closed.resource_time_s)]
+        if key == "throttled_grid" and closed.core == prediction.grid.core:
+            continue
+        row = [label, str(closed.core), human_time(closed.wall_clock_s, wall_s)]
+        row.append(human_time(closed.resource_time_s, resource_s))
         if simulations:
             simulated: SimulationResult = getattr(simulations, key)
-            row += [interval(simulated.wall_clock_s), interval(simulated.resource_time_s)]
+            row += [interval(simulated.wall_clock_s, wall_s), interval(simulated.resource_time_s, resource_s)]
         rows.append(row)
-    columns = ["", "slots", "wall clock", "resource time"]
+    columns = ["", "slots", "wall\nclock", "resource\ntime"]
+    title = f"{prediction.jobs} jobs of {human_time(prediction.time_s)}, by the equations"
     if simulations:
-        columns += ["simulated wall clock [95%]", "simulated resource time [95%]"]
+        columns += ["simulated\nwall clock", "simulated\nresource time"]
+        title += " and simulated (mean ± half of the 95% interval)"
     else:
         click.echo(f"{prediction.jobs} jobs are too many to simulate here: the equations answer alone.", err=True)
-    print_table(f"{prediction.jobs} jobs of {human_time(prediction.time_s)}", columns, rows)
+    print_table(title, columns, rows)

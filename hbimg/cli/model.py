@@ -52,7 +52,7 @@ def presets(as_json: bool) -> None:
     if as_json:
         echo_json([{"preset": name, "about": about} for name, about in rows])
     else:
-        print_table("Presets", ("preset", "what it is"), rows)
+        print_table("Presets", ("preset", "what it is"), rows, ["what it is"])
 
 
 @model.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
+import click
 
-from hbimg.perfmodel.units import human_size, human_time
+from hbimg.cli import printing
+from hbimg.perfmodel.units import human_interval, human_size, human_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,18 +22,14 @@ if TYPE_CHECKING:
     from hbimg.perfmodel.simulate import Estimate, SimulationResult
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout; columns but the first are set right."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    # A pipe has no width of its own: give tables room there instead of folding them at 80.
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(table)
+#: Where stdout has no width of its own.
+_PIPE_COLUMNS = 120
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[str] = ()) -> None:
+    """A titled table on stdout; columns hold numbers, but the first and those named in `text`."""
+    click.echo(title)
+    printing.print_table(columns, rows, right=[column for column in columns[1:] if column not in text])
 
 
 def print_predictions(predictions: Sequence[Prediction]) -> None:
@@ -42,24 +40,24 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
         f" {human_size(first.output_bytes)} out, {first.core} grid slots, NSRP {human_time(first.nsrp_s)}"
     )
     columns = (
-        "processing",
-        "cores fed",
-        "grid wall",
-        "throttled",
-        "hbimg wall",
-        "grid resource",
-        "hbimg resource",
-        "hbimg/grid",
+        "time of\na job",
+        "cores\nfed",
+        "grid\nwall",
+        "throttled\nwall",
+        "hbimg\nwall",
+        "grid\nresource",
+        "hbimg\nresource",
+        "hbimg\n/ grid",
     )
     rows = [
         (
             human_time(p.time_s),
             f"{p.allowed_core:.0f}",
             human_time(p.grid.wall_clock_s),
-            f"{human_time(p.throttled_grid.wall_clock_s)} ({p.throttled_grid.core})",
-            human_time(p.hbimg.wall_clock_s),
+            human_time(p.throttled_grid.wall_clock_s, p.grid.wall_clock_s),
+            human_time(p.hbimg.wall_clock_s, p.grid.wall_clock_s),
             human_time(p.grid.resource_time_s),
-            human_time(p.hbimg.resource_time_s),
+            human_time(p.hbimg.resource_time_s, p.grid.resource_time_s),
             f"{p.wall_clock_ratio:.2f}",
         )
         for p in predictions
@@ -71,11 +69,18 @@ def print_readings(readings: Sequence[Reading]) -> None:
     """Where the paper contradicts itself: what is taken, and the other number."""
     if not readings:
         return
-    rows = [
-        (r.about, f"{r.taken}: {_number(r.taken_value)} {r.unit}", f"{r.other}: {_number(r.other_value)} {r.unit}")
-        for r in readings
-    ]
-    print_table("How the paper was read", ("where", "taken", "the other way"), rows)
+    click.echo("\nHow the paper was read")
+    for reading in readings:
+        taken, other = _two_numbers(reading.taken_value, reading.other_value)
+        echo_point(reading.about)
+        for label, words, value in (("taken:", reading.taken, taken), ("other:", reading.other, other)):
+            echo_point(f"{words}: {value} {reading.unit}", f"    {label} ")
+
+
+def echo_point(text: str, mark: str = "- ") -> None:
+    """`text` after `mark`, broken between words to the terminal's width."""
+    width = shutil.get_terminal_size((_PIPE_COLUMNS, 24)).columns
+    click.echo(textwrap.fill(text, width, initial_indent=mark, subsequent_indent=" " * len(mark)))
 
 
 def print_simulations(results: Sequence[tuple[float, SimulationResult]]) -> None:
@@ -92,15 +97,14 @@ def print_simulations(results: Sequence[tuple[float, SimulationResult]]) -> None
         for time_s, result in results
     ]
     first = results[0][1]
-    title = f"{first.scenario}: {first.repeats} simulated runs, seed {first.seed}, mean [95% interval]"
-    print_table(title, ("system", "wall clock", "resource time", "over network", "network busy", "failed tries"), rows)
+    title = f"{first.scenario}: {first.repeats} simulated runs, seed {first.seed}, mean ± half of the 95% interval"
+    columns = ("system", "wall clock", "resource time", "over\nnetwork", "network\nbusy", "failed\ntries")
+    print_table(title, columns, rows)
 
 
-def interval(estimate: Estimate) -> str:
-    """`22.6 min [22.5 min, 22.7 min]`, or the number alone when the runs did not differ."""
-    if estimate.high - estimate.low < 1e-6 * abs(estimate.mean):
-        return human_time(estimate.mean)
-    return f"{human_time(estimate.mean)} [{human_time(estimate.low)}, {human_time(estimate.high)}]"
+def interval(estimate: Estimate, like_s: float | None = None) -> str:
+    """`22.6 ± 0.1 min`, or the number alone when the runs did not differ; in the unit of `like_s`."""
+    return human_interval(estimate.mean, estimate.low, estimate.high, like_s)
 
 
 def print_heatmap(heatmap: Heatmap, rows: int = 8) -> None:
@@ -113,7 +117,7 @@ def print_heatmap(heatmap: Heatmap, rows: int = 8) -> None:
         for i in range(0, len(heatmap.sizes_bytes), size_step)
     ]
     title = f"{heatmap.scenario}: log10(hbimg / grid) of the wall-clock time; below 0 hbimg is faster"
-    print_table(title, ["size of a job", *(human_time(heatmap.times_s[j]) for j in times)], lines)
+    print_table(title, ["size of\na job", *(human_time(heatmap.times_s[j]) for j in times)], lines)
 
 
 def print_comparisons(comparisons: Sequence[Comparison]) -> None:
@@ -128,21 +132,38 @@ def print_comparisons(comparisons: Sequence[Comparison]) -> None:
         )
         for c in comparisons
     ]
-    print_table("Prediction beside measurement", ("quantity", "measured", "predicted", "difference", "by"), rows)
+    print_table(
+        "Prediction beside measurement", ("quantity", "measured", "predicted", "difference", "by"), rows, ["by"]
+    )
 
 
 def print_fitted(fitted: Sequence[Fitted]) -> None:
     """Fitted parameters with their intervals."""
     rows = [
         (
-            f.parameter,
-            f"{_number(f.estimate.mean)} {f.unit}",
-            f"{_number(f.estimate.low)} to {_number(f.estimate.high)}",
+            f.parameter.removesuffix("_bytes_per_s").removesuffix("_s"),
+            _with_unit(f.estimate.mean, f.unit),
+            f"{_with_unit(f.estimate.low, f.unit)} to {_with_unit(f.estimate.high, f.unit)}",
             f.basis,
         )
         for f in fitted
     ]
-    print_table("Fitted parameters", ("parameter", "estimate", "95% interval", "from"), rows)
+    print_table("Fitted parameters", ("parameter", "estimate", "95% interval", "from"), rows, ["from"])
+
+
+def _with_unit(value: float, unit: str) -> str:
+    return f"{human_size(value)}/s" if unit == "bytes/s" else f"{_number(value)} {unit}".rstrip()
+
+
+def _two_numbers(one: float, other: float) -> tuple[str, str]:
+    """Both with three digits, or with as many as show that they differ."""
+    return next(
+        pair for d in range(3, 18) if len(set(pair := (_digits(one, d), _digits(other, d)))) > 1 or one == other
+    )
+
+
+def _digits(value: float, digits: int) -> str:
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def _number(value: float) -> str:

@@ -15,7 +15,10 @@ from hbimg.perfmodel.simulate import SimulationResult, simulate
 from hbimg.perfmodel.units import human_size, human_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hbimg.perfmodel.parameters import Scenario
+    from hbimg.perfmodel.simulator import System
 
 Verdict = Literal["use hbimg", "stay with your grid engine", "throttle your grid engine"]
 
@@ -25,11 +28,14 @@ WORTHWHILE = 0.10
 WORTH_THROTTLING = 0.10
 #: Above this many jobs the simulation would keep the user waiting; the equations answer alone.
 MOST_SIMULATED_JOBS = 200_000
+#: Above this many the break-even length is not searched for by simulation, which takes some thirty runs.
+MOST_JOBS_SEARCHED = 10_000
 _LONGEST_S = 1e7
 #: Throttles that are tried, as multiples of what the equations allow.
 _THROTTLE_FACTORS = (1.0, 1.25, 1.5, 2.0, 3.0)
 #: Differences below this share are not worth a word.
 _LEVEL = 0.01
+_SYSTEMS: tuple[System, ...] = ("grid", "hbimg")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Simulations:
 class Advice:
     """The answer. `break_even_s` is the job length from which the grid is as fast (see the function of that name).
 
+    It is found by the equations or, where these are off and the jobs are few enough, by the simulator: `break_even_by`.
+
     `saved_share` is the share of the best grid's wall-clock time that hbimg saves (negative: it loses). `load_s` is the
     time to bring all input over the network once, `pays_after_runs` how many runs win that back (None: never).
     """
@@ -55,6 +63,7 @@ class Advice:
     simulations: Simulations | None
     saved_share: float
     break_even_s: float | None
+    break_even_by: Literal["equations", "simulation"]
     load_s: float
     pays_after_runs: int | None
     grid_limit: str
@@ -71,13 +80,16 @@ def advise(scenario: Scenario, *, repeats: int = 3, seed: int = 0) -> Advice:
     saved_s = grid_s - hbimg_s
     workload = scenario.workload
     load_s = workload.jobs * workload.input_bytes.mean() / scenario.cluster.storage_bytes_per_s
+    off = simulations is not None and _far_apart(prediction, simulations)
+    simulate_it = off and workload.jobs <= MOST_JOBS_SEARCHED
     advice = Advice(
         verdict=_verdict(saved_s / grid_s, _resource_times(prediction, simulations)),
         reasons=(),
         prediction=prediction,
         simulations=simulations,
         saved_share=saved_s / grid_s,
-        break_even_s=break_even_s(scenario),
+        break_even_s=simulated_break_even_s(scenario, seed) if simulate_it else break_even_s(scenario),
+        break_even_by="simulation" if simulate_it else "equations",
         load_s=load_s,
         pays_after_runs=math.ceil(load_s / saved_s) if saved_s > 0 else None,
         grid_limit="the bandwidth of the shared storage" if prediction.saturated else "the number of cores",
@@ -96,14 +108,30 @@ def break_even_s(scenario: Scenario) -> float | None:
         prediction = predict(scenario.with_time(time_s))
         return prediction.hbimg.wall_clock_s >= (1 - _LEVEL) * _wall_clocks(prediction, None)[0]
 
+    return _first(behind, step=1.2, precision=1.0001)
+
+
+def simulated_break_even_s(scenario: Scenario, seed: int) -> float | None:
+    """As `break_even_s`, by one simulated run of the unthrottled grid and of hbimg at each length, to within 5%."""
+
+    def behind(time_s: float) -> bool:
+        timed = scenario.with_time(time_s)
+        grid, hbimg = (simulate(timed, system, repeats=1, seed=seed).wall_clock_s.mean for system in _SYSTEMS)
+        return hbimg >= (1 - _LEVEL) * grid
+
+    return _first(behind, step=4.0, precision=1.05)
+
+
+def _first(behind: Callable[[float], bool], step: float, precision: float) -> float | None:
+    """The least time (s) at which `behind` holds, looked for upwards by factors of `step`."""
     low, high = 1e-3, 1e-3
     while not behind(high):
-        low, high = high, high * 1.2
+        low, high = high, high * step
         if high > _LONGEST_S:
             return None
     if low == high:
         return 0.0
-    while high / low > 1.0001:
+    while high / low > precision:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if behind(middle) else (middle, high)
     return high
@@ -168,7 +196,7 @@ def _hbimg_limit(scenario: Scenario, prediction: Prediction) -> str:
     data_share = scenario.allocation.regions[index] / sum(scenario.allocation.regions)
     machine = cluster.machines[index]
     core_share = machine.cores * machine.speed / sum(each.cores * each.speed for each in cluster.machines)
-    if data_share > 1.1 * core_share:
+    if data_share > 1.05 * core_share:
         return f"{machine.name}, which holds {data_share:.0%} of the data but {core_share:.0%} of the speed"
     processing_s = workload.processing_s.mean() / machine.speed
     if hbimg.rounds and hbimg.wall_clock_local_s / hbimg.rounds > 2 * processing_s:
@@ -195,7 +223,7 @@ def _reasons(advice: Advice) -> list[str]:
             "The equations know mean sizes and full rounds only and are off here: trust the simulated columns."
         )
     found.append(f"The grid is limited by {advice.grid_limit}, hbimg by {advice.hbimg_limit}.")
-    found.append(_break_even_words(advice.break_even_s))
+    found.append(_break_even_words(advice))
     if abs(advice.saved_share) < _LEVEL:
         found.append("hbimg and the grid engine at its best take about equally long.")
     elif advice.saved_share > 0:
@@ -204,6 +232,8 @@ def _reasons(advice: Advice) -> list[str]:
             f"hbimg saves {advice.saved_share:.0%} of the wall-clock time. Loading the data once takes at least {load},"
             f" which {runs} run{'s' if runs != 1 else ''} win{'' if runs != 1 else 's'} back."
         )
+        if advice.saved_share < WORTHWHILE:
+            found.append(f"Less than {WORTHWHILE:.0%} saved is not worth another system to run.")
     else:
         found.append(f"hbimg would take {-advice.saved_share:.0%} longer than the grid engine.")
     if advice.verdict == "throttle your grid engine":
@@ -224,9 +254,10 @@ def _far_apart(prediction: Prediction, simulations: Simulations) -> bool:
     return any(abs(math.log(closed / simulated)) > math.log(1.25) for closed, simulated in pairs)
 
 
-def _break_even_words(time_s: float | None) -> str:
+def _break_even_words(advice: Advice) -> str:
+    by, time_s = f"By the {advice.break_even_by}", advice.break_even_s
     if time_s is None:
-        return "By the equations hbimg is ahead at every job length."
+        return f"{by} hbimg is ahead at every job length."
     if time_s == 0:
-        return "By the equations the grid engine is ahead at every job length."
-    return f"By the equations the two are level at jobs of {human_time(time_s)}; hbimg is ahead below."
+        return f"{by} the grid engine is ahead, or level, at every job length."
+    return f"{by} the two are level at jobs of {human_time(time_s)}; hbimg is ahead below."

@@ -86,7 +86,9 @@ def load_report(path: Path) -> RunReport:
         raise ConfigError(f"cannot read the run report {path}: {reason}") from error
     # A number of thousands of digits is a plain ValueError, brackets nested thousands deep a RecursionError.
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is no JSON file: {error}") from error
+        plain = isinstance(error, json.JSONDecodeError)
+        why = str(error) if plain else "nested too deep, or a number of thousands of digits"
+        raise ConfigError(f"{path} is no JSON file: {why}") from error
     return parse_report(document, str(path))
 
 

@@ -166,7 +166,9 @@ def loads(text: str, source: str) -> Scenario:
         document = tomllib.loads(text)
     # A number of thousands of digits is a plain ValueError, brackets nested thousands deep a RecursionError.
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{source} is no TOML file: {error}") from error
+        known = isinstance(error, tomllib.TOMLDecodeError)
+        reason = error if known else "nested too deep, or a number of thousands of digits"
+        raise ConfigError(f"{source} is no TOML file: {reason}") from error
     try:
         return _scenario(document, Path(source).stem)
     except ParameterError as error:

@@ -113,14 +113,30 @@ def human_size(size_bytes: float) -> str:
     return f"{size_bytes:.0f} B"
 
 
-def human_time(time_s: float) -> str:
-    """`time_s` for people: `0.41 s`, `85.2 s`, `22.7 min`, `78.3 h`, `12.0 d`."""
+#: Unit of time for people, its seconds, and from how many seconds on it is used.
+_HUMAN_TIMES = (("d", 86400.0, 4 * 86400.0), ("h", 3600.0, 7200.0), ("min", 60.0, 300.0))
+
+
+def human_time(time_s: float, like_s: float | None = None) -> str:
+    """`time_s` for people: `0.41 s`, `85.2 s`, `22.7 min`, `78.3 h`, `12.0 d`.
+
+    `like_s` is a time whose unit is wanted, for numbers that stand beside one another.
+    """
     if math.isinf(time_s):
         return "never"
-    for unit, factor, least in (("d", 86400.0, 4 * 86400.0), ("h", 3600.0, 7200.0), ("min", 60.0, 300.0)):
-        if abs(time_s) >= least:
+    for unit, factor, least in _HUMAN_TIMES:
+        if abs(time_s if like_s is None else like_s) >= least:
             return f"{time_s / factor:.1f} {unit}"
     return f"{time_s:.3g} s"
+
+
+def human_interval(mean_s: float, low_s: float, high_s: float, like_s: float | None = None) -> str:
+    """`mean_s` and its symmetric interval for people: `22.6 ± 0.1 min`, or the mean alone when no digit shows it."""
+    half_s = (high_s - low_s) / 2
+    mean, unit = human_time(mean_s, like_s).split()
+    factor = next((f for name, f, _ in _HUMAN_TIMES if name == unit), 1.0)
+    half = f"{half_s / factor:.1f}"
+    return f"{mean} {unit}" if half == "0.0" else f"{mean} ± {half} {unit}"
 
 
 def require_positive(what: str, value: float) -> None:

@@ -121,6 +121,13 @@ def test_gridfactory_table_1():
     assert max(running) < 20
 
 
+def test_the_remote_cluster_of_gridfactory_is_explained_by_its_link():
+    _, remote = readings("gridfactory")
+    assert remote.taken_value == pytest.approx(537, rel=0.01)
+    assert remote.other_value == pytest.approx(243, rel=0.01)
+    assert "0.68 MB/s" in remote.taken
+
+
 @pytest.mark.parametrize(("jobs", "pad_to_s", "bandwidth", "wall_s", "resource_s"), NFS_ROWS)
 def test_every_measured_row_within_5_percent(jobs, pad_to_s, bandwidth, wall_s, resource_s):
     result = simulate(nfs_row(jobs, pad_to_s, bandwidth), "grid", repeats=40)

@@ -73,6 +73,26 @@ def test_too_many_jobs_are_answered_by_the_equations_alone(monkeypatch):
     assert result.verdict == "use hbimg"
 
 
+def test_where_the_equations_are_off_the_break_even_is_simulated_and_does_not_contradict_the_verdict():
+    result = advise(bao2017_209().with_time(60.0), repeats=1)
+    assert result.verdict == "use hbimg"
+    assert result.break_even_by == "simulation"
+    assert result.break_even_s is None or result.break_even_s > 60.0
+    assert break_even_s(bao2017_209()) < 60.0
+    assert any(reason.startswith("By the simulation") for reason in result.reasons)
+
+
+def test_a_small_saving_is_said_to_be_too_small():
+    result = advise(bao2017_209().with_time(600.0), repeats=1)
+    assert 0.01 < result.saved_share < 0.10
+    assert any("Less than 10% saved is not worth another system" in reason for reason in result.reasons)
+
+
+def test_a_slightly_uneven_layout_is_named():
+    result = advise(bao2017_72().with_time(200.0), repeats=1)
+    assert result.hbimg_limit == "node-1, which holds 18% of the data but 17% of the speed"
+
+
 def test_break_even_is_where_the_two_meet():
     for scenario in (bao2017_132(), bao2017_209(), lab(10.0)):
         level_s = break_even_s(scenario)

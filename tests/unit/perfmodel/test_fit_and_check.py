@@ -108,6 +108,7 @@ BAD_REPORTS = [
         "task 1: read_seconds = None",
     ),
     ({"system": "grid", "tasks": [{**TASK, "input_bytes": float("nan")}]}, "input_bytes = nan"),
+    ({"system": "grid", "tasks": [{**TASK, "input_bytes": 10**400}]}, "input_bytes = too large"),
     ({"system": "grid", "tasks": [{**TASK, "input_bytes": -1}]}, "input_bytes = -1.0: must not be negative"),
     ({"system": "grid", "tasks": [{**TASK, "end_s": -1.0}]}, "ends at -1.0 s, before its start"),
     ({"system": "grid", "tasks": [TASK], "wall_clock_s": 0}, "wall-clock time is 0.0 s"),
@@ -129,6 +130,10 @@ def test_a_report_that_cannot_be_read(tmp_path):
     (tmp_path / "half.json").write_text('{"tasks": [')
     with pytest.raises(ConfigError, match=r"half\.json is no JSON file"):
         load_report(tmp_path / "half.json")
+    for text in ("[" * 100_000, "9" * 5000):
+        (tmp_path / "odd.json").write_text(text)
+        with pytest.raises(ConfigError, match=r"odd\.json is no JSON file: nested too deep, or a number"):
+            load_report(tmp_path / "odd.json")
 
 
 def test_nothing_is_guessed_from_too_little():
@@ -154,6 +159,16 @@ def test_gaps_are_taken_per_slot():
     (gap,) = [e for e in fit([RunReport("r", "grid", tasks, 30.0)]) if e.parameter == "grid_dispatch_gap_s"]
     assert gap.estimate.mean == 2.0  # 1, 1, 3, 3: their median
     assert (gap.estimate.low, gap.estimate.high) == (1.0, 3.0)
+
+
+def test_a_slot_that_fetches_the_next_volume_meanwhile_has_no_gap():
+    def task(start_s, end_s):
+        return TaskRecord(**{**TASK, "slot": "0", "start_s": start_s, "end_s": end_s})
+
+    # As the engine reports it: reading began before the task ahead had ended.
+    tasks = tuple(task(number - 0.05, number + 1.0) for number in range(6))
+    (gap,) = [e for e in fit([RunReport("r", "hbimg", tasks, 6.1)]) if e.parameter == "map_dispatch_gap_s"]
+    assert gap.estimate.mean == 0.0
 
 
 def test_wilson_s_interval():

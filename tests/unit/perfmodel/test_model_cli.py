@@ -98,13 +98,13 @@ def test_simulate_is_seeded_and_writes_a_report_that_fit_and_check_read(tmp_path
 def test_fit_writes_the_cluster_with_the_fit_put_in(tmp_path, machines):
     output = tmp_path / "fitted.toml"
     probe = ("--probe", str(tmp_path), "--probe-size", "1MiB")
-    refused = CliRunner().invoke(cli, ["model", "fit", *probe, "--cluster", str(machines), "--output", str(output)])
-    assert isinstance(refused.exception, HbimgError)  # the file has no workload yet
-    machines.write_text(MACHINES + '[workload]\njobs = 10\ninput = "20 MB"\noutput = "5 MB"\n')
-    fitted = run_json("model", "fit", *probe, "--cluster", str(machines), "--output", str(output))["fitted"]
-    speeds = {each["parameter"]: each["estimate"]["mean"] for each in fitted}
-    machine = scenario_file.load(output).cluster.machines[0]
-    assert machine.disk_read_bytes_per_s == speeds["disk_read_bytes_per_s"] != 500e6
+    for jobs in ("", '[workload]\njobs = 10\ninput = "20 MB"\noutput = "5 MB"\n'):
+        machines.write_text(MACHINES + jobs)
+        fitted = run_json("model", "fit", *probe, "--cluster", str(machines), "--output", str(output))["fitted"]
+        speeds = {each["parameter"]: each["estimate"]["mean"] for each in fitted}
+        machine = scenario_file.load(output).cluster.machines[0]
+        assert machine.disk_read_bytes_per_s == speeds["disk_read_bytes_per_s"] != 500e6
+        assert scenario_file.has_workload(output) == bool(jobs)  # what was not told is not made up
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -171,6 +171,10 @@ BAD = [
     (("model", "check"), "give run reports and --cluster FILE"),
     (("model", "figure", "4", "--preset", "bao2017-72", "--cluster", "x"), "give either --preset NAME"),
     (("advise", "/nowhere", "--preset", "bao2017-72"), "there is no such path: /nowhere"),
+    (("advise", "", "--preset", "bao2017-72"), "say which data"),
+    (("advise", "/", "--preset", "bao2017-72", "--output-ratio", "1e300"), "at most 1e+06 bytes out"),
+    (("model", "predict", "--preset", "bao2017-72", "--time", "1e300"), "--time = 1e+300 s is too large"),
+    (("model", "predict", "--preset", "bao2017-72", "--size", "1e300MB"), "--size = 1e+306 B is too large"),
     (("advise", "/", "--time", "30s"), "say which machines"),
     (("advise", "/", "--preset", "bao2017-72", "--output-ratio", "-1"), "--output-ratio = -1.0"),
 ]

@@ -194,6 +194,17 @@ def test_one_transfer_gets_no_more_than_its_interface():
     assert first_run(slow, "grid").wall_clock_s == pytest.approx(5)
 
 
+@pytest.mark.parametrize("system", ["grid", "hbimg"])
+@pytest.mark.parametrize("failures", [0.0, 0.5])
+def test_jobs_that_take_no_time_end_too(system, failures):
+    base = preset("bao2017-72")
+    none = replace(base.workload, input_bytes=constant(0), output_bytes=constant(0), processing_s=constant(0))
+    scheduling = replace(base.scheduling, failure_probability=failures)
+    trace = first_run(replace(base, workload=none, scheduling=scheduling), system)
+    assert trace.wall_clock_s == 0.0
+    assert len(trace.end_s) == 3310
+
+
 def test_seeds_and_repeats():
     scenario = preset("nfs-testbed")
     once, again, other = (simulate(scenario, "grid", repeats=4, seed=seed) for seed in (3, 3, 4))
@@ -205,8 +216,8 @@ def test_seeds_and_repeats():
     assert once.wall_clock_s.low < once.wall_clock_s.mean < once.wall_clock_s.high
     with pytest.raises(ParameterError, match="repeats = 0"):
         simulate(scenario, "grid", repeats=0)
-    with pytest.raises(ParameterError, match="1000000000000 jobs are more than"):
-        simulate(replace(scenario, workload=replace(scenario.workload, jobs=10**12)), "grid")
+    with pytest.raises(ParameterError, match="1000000000 jobs are more than"):
+        simulate(replace(scenario, workload=replace(scenario.workload, jobs=10**9)), "grid")
     with pytest.raises(ParameterError, match="seed = -1"):
         simulate(scenario, "grid", seed=-1)
 
