@@ -19,7 +19,7 @@ from images import dicom_copies, scratch
 
 
 def convert(folders: list[Path], target: Path, workers: int, *, igzip: bool) -> None:
-    """Run dcm2niix on each folder, `workers` at once; compress by dcm2niix itself, or by igzip level 1 as hbimg does."""
+    """Run dcm2niix on each folder, `workers` at once; compress by dcm2niix itself, or by igzip as hbimg does."""
     flags = "-z n" if igzip else "-z i"
     script = f'mkdir "{target}/$(basename "$1")"; {dcm2niix.bin} {flags} -f t1 -o "{target}/$(basename "$1")" "$1"'
     if igzip:

@@ -85,7 +85,8 @@ class Config:
             return choice
         known = ", ".join(self.stores) or "none"
         raise ConfigError(
-            f"store {choice!r} is neither a URL (local:///folder) nor a profile of {self.path} (profiles: {known})"
+            f"store {choice!r} is neither a URL (local:///folder, hbase://host) nor a profile of {self.path} "
+            f"(profiles: {known})"
         )
 
 

@@ -169,8 +169,9 @@ def _report(outcomes: list[Outcomes], table: str, *, as_json: bool, dry_run: boo
 
 def _line(outcome: Outcomes) -> str:
     """Give what is to be said of a file, on one line, its name in it once."""
-    source, reason = outcome.source, outcome.reason
-    is_named = reason.startswith(f"{source}:") or f"/{Path(source).name}" in reason or f"{source} and " in reason
+    source, reason, name = outcome.source, outcome.reason, Path(outcome.source).name
+    # The name alone is no sign: a file may be called "1", and "1 plane is missing".
+    is_named = any(text in reason for text in (f"{source}:", f"{source} and ", f"/{name}", f" from {name})"))
     return " ".join((reason if is_named else f"{source}: {reason}").split())
 
 

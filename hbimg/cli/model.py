@@ -147,7 +147,13 @@ def predict(
 @model.command()
 @source_options
 @workload_options
-@click.option("--system", type=click.Choice(["grid", "hbimg", "both"]), default="both", show_default=True)
+@click.option(
+    "--system",
+    type=click.Choice(["grid", "hbimg", "both"]),
+    default="both",
+    show_default=True,
+    help="Shared storage with a grid engine, hbimg, or both.",
+)
 @click.option("--repeats", default=5, show_default=True, help="Runs with different random draws.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same runs.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the first run as a run report.")
@@ -310,7 +316,7 @@ def fit(
     from hbimg.perfmodel import fit as fitting
     from hbimg.perfmodel.probe import probe_disk, probe_storage
     from hbimg.perfmodel.report import load_report
-    from hbimg.perfmodel.scenario_file import dumps
+    from hbimg.perfmodel.scenario_file import dumps, has_workload
     from hbimg.perfmodel.whole_files import write_whole
 
     if not (reports or disk or storage):
@@ -319,7 +325,7 @@ def fit(
         raise ConfigError(
             "--output writes the cluster with the fit put in: say which, by --cluster FILE or --preset NAME"
         )
-    scenario = read_scenario(preset, cluster_file) if preset or cluster_file else None
+    scenario = read_scenario(preset, cluster_file, jobs_needed=False) if preset or cluster_file else None
     flow = {"host_io": scenario.cluster.host_io, "shared_disk": scenario.cluster.shared_disk} if scenario else {}
     fitted = fitting.fit([load_report(path) for path in reports], **flow) if reports else []
     probed = probe_disk(disk, int(probe_size)) if disk else []
@@ -327,7 +333,8 @@ def fit(
     known = {each.parameter for each in fitted}
     fitted += [each for each in probed if each.parameter not in known]
     if output and scenario:
-        write_whole(output, dumps(fitting.with_fitted(scenario, fitted)).encode())
+        jobs_told = cluster_file is None or has_workload(cluster_file)
+        write_whole(output, dumps(fitting.with_fitted(scenario, fitted), workload=jobs_told).encode())
         click.echo(f"wrote {output}", err=True)
     if as_json:
         echo_json({"fitted": fitted})
@@ -356,7 +363,7 @@ def check(
     from hbimg.perfmodel.report import load_report
 
     if reports:
-        scenario = read_scenario(preset, cluster_file)
+        scenario = read_scenario(preset, cluster_file, jobs_needed=False)
         rows = [row for path in reports for row in check_report(load_report(path), scenario, repeats)]
     elif preset and not cluster_file:
         rows = check_preset(preset, repeats)

@@ -21,7 +21,7 @@ def store_option(command: Command) -> Command:
     return click.option(
         "--store",
         metavar="URL|PROFILE",
-        help="Where tables are: local:///folder, or a profile of the config file. "
+        help="Where tables are: local:///folder, hbase://host, or a profile of the config file. "
         "Default: $HBIMG_STORE, the config file's default profile, or ~/.local/share/hbimg.",
     )(command)
 

@@ -40,6 +40,7 @@ def rm(
     if bool(keys) == bool(where) and not (purge and not keys):
         raise ConfigError("give the volumes to delete: keys (project/subject/session/scan), or --where, not both")
     with opened_table(store, table) as volumes:
+        _refuse_impossible_purge(volumes, purge)
         chosen = _chosen(volumes, keys, where)
         for key, about in chosen.items():
             say(f"{key}: {about}")
@@ -54,6 +55,12 @@ def rm(
             say(f"{len(chosen)} volumes are deleted, and the table's files are rewritten without them")
         else:
             say(f"{len(chosen)} volumes are deleted; old bytes stay in the files until they are rewritten (--purge)")
+
+
+def _refuse_impossible_purge(volumes: VolumeTable, purge: bool) -> None:
+    """Have a store that cannot purge say how else, before anything is deleted."""
+    if purge and not volumes.table.can_purge:
+        volumes.table.purge()
 
 
 def _chosen(volumes: VolumeTable, keys: tuple[str, ...], where: str | None) -> dict[VolumeKey, str]:

@@ -86,8 +86,11 @@ def workload_options(command: F) -> F:
     return command
 
 
-def read_scenario(preset: str | None, cluster_file: Path | None) -> Scenario:
-    """The scenario of --preset or --cluster; ConfigError unless exactly one was given."""
+def read_scenario(preset: str | None, cluster_file: Path | None, *, jobs_needed: bool = True) -> Scenario:
+    """The scenario of --preset or --cluster; ConfigError unless exactly one was given.
+
+    With `jobs_needed` a file must say what the jobs are; run reports tell it themselves.
+    """
     from hbimg.perfmodel import presets, scenario_file
 
     if (preset is None) == (cluster_file is None):
@@ -96,7 +99,7 @@ def read_scenario(preset: str | None, cluster_file: Path | None) -> Scenario:
         return presets.preset(preset)
     assert cluster_file is not None
     scenario = scenario_file.load(cluster_file)
-    if not scenario_file.has_workload(cluster_file):
+    if jobs_needed and not scenario_file.has_workload(cluster_file):
         raise ConfigError(
             f"{cluster_file} has no [workload] table: add it, or use `hbimg advise PATH` to read your data"
         )

@@ -134,14 +134,16 @@ def _judge(path: Path, head: Head, size_bytes: int) -> tuple[Kind, str]:
     if is_analyze(head.data):
         return Kind.BROKEN, "is ANALYZE 7.5, which says nothing of left and right: convert it to NIfTI first"
     if path.name.lower().endswith(_IMAGE_SUFFIXES):
-        return Kind.BROKEN, _why_broken(head.data, size_bytes, head.gzipped)
+        return Kind.BROKEN, _why_broken(head, size_bytes)
     return Kind.OTHER, "is no image that hbimg knows"
 
 
-def _why_broken(head: bytes, size_bytes: int, gzipped: bool) -> str:
+def _why_broken(head: Head, size_bytes: int) -> str:
     if size_bytes == 0:
         return "is empty"
-    if gzipped and is_dicom(head):
+    if head.damage:
+        return f"is a damaged gzip file: {head.damage}"
+    if head.gzipped and is_dicom(head.data):
         return "is a gzipped DICOM file: unpack it with gunzip first"
-    inside = " when unpacked" if gzipped else ""
+    inside = " when unpacked" if head.gzipped else ""
     return f"has the name of an image, but is neither DICOM nor NIfTI{inside}"

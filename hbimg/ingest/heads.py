@@ -15,10 +15,19 @@ _MOST_PACKED_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The first bytes of a file, fewer only where the file has no more, or is damaged there; and if it is gzipped."""
+    """The first bytes of a file, fewer only where the file has no more, or is damaged there.
+
+    Attributes
+    ----------
+    data : bytes
+    gzipped : bool
+    damage : str
+        What zlib said where the gzip stream is damaged, or where it ends too early.
+    """
 
     data: bytes
-    gzipped: bool
+    gzipped: bool = False
+    damage: str = ""
 
 
 def read_head(path: Path, length: int) -> Head:
@@ -26,11 +35,11 @@ def read_head(path: Path, length: int) -> Head:
     with path.open("rb", buffering=0) as stream:
         first = stream.read(max(length, _PIECE_BYTES))
         if not first.startswith(_GZIP):
-            return Head(first[:length], gzipped=False)
-        return Head(_unpacked(first, stream, length), gzipped=True)
+            return Head(first[:length])
+        return _unpacked(first, stream, length)
 
 
-def _unpacked(packed: bytes, stream: BinaryIO, length: int) -> bytes:
+def _unpacked(packed: bytes, stream: BinaryIO, length: int) -> Head:
     """Unpack the start of a gzip file, which may have a long header and several members."""
     head, taken = b"", 0
     unpacker = zlib.decompressobj(31)
@@ -38,12 +47,11 @@ def _unpacked(packed: bytes, stream: BinaryIO, length: int) -> bytes:
         while packed and len(head) < length and taken < _MOST_PACKED_BYTES:
             head += unpacker.decompress(packed, length - len(head))
             taken += len(packed)
+            packed = b""
             if unpacker.eof:
                 packed = unpacker.unused_data.lstrip(b"\0")
                 unpacker = zlib.decompressobj(31)
-            else:
-                packed = b""
             packed = packed or stream.read(_PIECE_BYTES)
-    except zlib.error:
-        pass  # what came before it is judged; the damage is told when the whole is read
-    return head
+    except zlib.error as error:
+        return Head(head, gzipped=True, damage=str(error))
+    return Head(head, gzipped=True)

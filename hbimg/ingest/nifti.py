@@ -30,6 +30,8 @@ _SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
 _SMALL_PLANE_BYTES = 4096
 _GATHERED_BYTES = 65536
 _RGB_SAMPLES = {128: 3, 2304: 4}
+#: IEEE quadruple precision and its complex numbers: numpy has them on no usual machine.
+_QUADRUPLE = (1536, 2048)
 
 
 def is_nifti(head: bytes) -> bool:
@@ -179,6 +181,8 @@ def _shape(path: Path, header: Any) -> tuple[int, ...]:
 def _dtype(path: Path, header: Any, code: int) -> np.dtype[Any]:
     if code not in data_type_codes.code or code in (0, 1, 255):
         raise UnreadableFileError(f"{path}: data type {code} is none that NIfTI defines for voxels")
+    if code in _QUADRUPLE:
+        raise UnreadableFileError(f"{path}: data type {code} has 128-bit floats: convert it to float64")
     dtype: np.dtype[Any] = np.dtype(data_type_codes.dtype[code]).newbyteorder(header.endianness)
     return dtype
 

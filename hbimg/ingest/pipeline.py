@@ -173,7 +173,7 @@ def ingest(
         return
     elsewhere = target.volumes.digests()
     # Volumes that claim one key are stored one after the other, so that the second sees the first.
-    inline = len(by_key) == 1 or target.url is None
+    inline = len(by_key) == 1 or pool.workers == 1 or target.url is None
     where = target.volumes if inline else (target.url, target.volumes.name)
     for outcomes in pool.run(_store_items, ((where, items, options) for items in by_key.values()), inline=inline):
         for outcome in outcomes:

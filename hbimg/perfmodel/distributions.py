@@ -109,6 +109,12 @@ def _check_uniform(parameters: tuple[float, ...]) -> None:
 def _check_lognormal(parameters: tuple[float, ...]) -> None:
     _check_count("lognormal", len(parameters))
     require_positive("the mean of a lognormal distribution", parameters[0])
+    if parameters[1] > _MOST_VARIATION:
+        raise ParameterError(f"a coefficient of variation of {parameters[1]:g}: at most {_MOST_VARIATION:g}")
+
+
+#: Beyond this no number of jobs that anyone runs has the mean that was asked for.
+_MOST_VARIATION = 100.0
 
 
 def _check_mixture(parameters: tuple[float, ...]) -> None:

@@ -169,14 +169,23 @@ def _gap(reports: Sequence[RunReport], name: str) -> list[Fitted]:
 
 
 def _gaps(tasks: Sequence[TaskRecord]) -> list[float]:
-    """Idle times between tasks that followed one another on a slot of one host."""
+    """Idle times between tasks that followed one another on a slot of one host.
+
+    A task that began before the one ahead of it on its slot had ended, because its data was fetched meanwhile, waited
+    for nothing: its gap is 0.
+    """
     gaps: list[float] = []
-    free: dict[str, list[float]] = defaultdict(list)
-    for task in sorted(tasks, key=lambda task: task.start_s):
-        ends = free[task.slot]
-        if ends and ends[0] <= task.start_s:
-            gaps.append(task.start_s - heappop(ends))
-        heappush(ends, task.end_s)
+    ended_s: dict[str, float] = {}
+    unnamed: list[float] = []
+    for task in sorted(tasks, key=lambda task: task.end_s if task.slot else task.start_s):
+        if task.slot:
+            if task.slot in ended_s:
+                gaps.append(max(0.0, task.start_s - ended_s[task.slot]))
+            ended_s[task.slot] = task.end_s
+            continue
+        if unnamed and unnamed[0] <= task.start_s:
+            gaps.append(task.start_s - heappop(unnamed))
+        heappush(unnamed, task.end_s)
     return gaps
 
 

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 Stealing = Literal["never", "always", "when-faster"]
 
 #: Beyond these a description is a slip of the pen, and would only fill the memory.
-MOST_CORES, MOST_MACHINES = 1_000_000, 100_000
+MOST_CORES, MOST_MACHINES, MOST_JOBS = 1_000_000, 100_000, 1_000_000_000
+#: A machine is at most so many times faster or slower than another, a straggler so many times slower.
+MOST_FACTOR = 1e6
+#: A spread of the logarithm beyond this leaves the network to one transfer at a time.
+MOST_UNEVENNESS = 10.0
 
 #: How unevenly a link that serves in order of arrival shares itself: fitted to our own measurement (the preset
 #: `nfs-testbed`), where it gives both the resource times and the spread of the transfers' lengths.
@@ -55,6 +59,10 @@ class Machine:
             )
         for what in ("disk_read_bytes_per_s", "disk_write_bytes_per_s", "speed"):
             require_positive(f"machine {self.name}: {what}", getattr(self, what))
+        if not 1 / MOST_FACTOR <= self.speed <= MOST_FACTOR:
+            raise ParameterError(
+                f"machine {self.name}: speed = {self.speed:g}: must be from {1 / MOST_FACTOR:g} to {MOST_FACTOR:g}"
+            )
         for what in ("memory_bytes", "page_cache_bytes", "network_bytes_per_s"):
             require_not_negative(f"machine {self.name}: {what}", getattr(self, what))
 
@@ -132,6 +140,8 @@ class Workload:
     def __post_init__(self) -> None:
         if self.jobs < 1:
             raise ParameterError(f"workload: jobs = {self.jobs}: at least one job is needed")
+        if self.jobs > MOST_JOBS:
+            raise ParameterError(f"workload: jobs is too large a number: at most {MOST_JOBS} jobs")
         for what in ("pad_to_s", "memory_per_job_bytes", "release_interval_s"):
             require_not_negative(f"workload: {what}", getattr(self, what))
 
@@ -200,6 +210,9 @@ class Scheduling:
             require_not_negative(f"scheduling: {what}", getattr(self, what))
         require_share("scheduling: straggler_probability", self.straggler_probability)
         require_positive("scheduling: straggler_factor", self.straggler_factor)
+        for what, most in (("straggler_factor", MOST_FACTOR), ("share_unevenness", MOST_UNEVENNESS)):
+            if getattr(self, what) > most:
+                raise ParameterError(f"scheduling: {what} = {getattr(self, what):g}: at most {most:g}")
         require_share("scheduling: failure_probability", self.failure_probability)
         if self.failure_probability > MOST_FAILURES:
             raise ParameterError(

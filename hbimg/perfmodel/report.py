@@ -72,16 +72,20 @@ class RunReport:
 
 _NUMBERS = ("start_s", "end_s", "read_seconds", "compute_seconds", "write_seconds", "input_bytes", "output_bytes")
 _DURATIONS_AND_SIZES = _NUMBERS[2:]
+#: No time in seconds and no size in bytes; an integer of JSON may be larger than any float.
+_TOO_LARGE = 1e30
+_LONGEST_SHOWN = 40
 
 
 def load_report(path: Path) -> RunReport:
     """The report in the JSON file `path`; ConfigError names the file, the task and the field that is wrong."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise ConfigError(f"cannot read the run report {path}: {reason}") from error
-    except json.JSONDecodeError as error:
+    # A number of thousands of digits is a plain ValueError, brackets nested thousands deep a RecursionError.
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is no JSON file: {error}") from error
     return parse_report(document, str(path))
 
@@ -119,8 +123,11 @@ def _task(entry: object, where: str) -> TaskRecord:
 
 def _number(entry: Mapping[str, Any], key: str, where: str) -> float:
     value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(f"{where}: {key} = {value!r}: must be a finite number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _TOO_LARGE:
+        shown = repr(value)
+        raise ConfigError(
+            f"{where}: {key} = {shown if len(shown) <= _LONGEST_SHOWN else 'too large'}: must be a finite number"
+        )
     return float(value)
 
 

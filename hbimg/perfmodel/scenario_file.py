@@ -15,7 +15,7 @@ from typing import Any
 import tomli_w
 
 from hbimg.errors import ConfigError, ParameterError
-from hbimg.perfmodel.distributions import Distribution
+from hbimg.perfmodel.distributions import Distribution, Kind
 from hbimg.perfmodel.parameters import (
     MEASURED_UNEVENNESS,
     MOST_MACHINES,
@@ -35,7 +35,10 @@ Parser = Callable[[object, str], Any]
 def _number(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ParameterError(f"{what} = {value!r}: must be a plain number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ParameterError(f"{what} is too large a number") from error
 
 
 def _whole(value: object, what: str) -> int:
@@ -61,7 +64,7 @@ def _spread(parse: Parser) -> Parser:
 
     def read(value: object, what: str) -> Distribution:
         if not isinstance(value, dict):
-            return Distribution("constant", (parse(value, what),))
+            return _distributed("constant", (parse(value, what),), what)
         if len(value) != 1 or next(iter(value)) not in ("uniform", "lognormal", "mixture", "sample"):
             raise ParameterError(
                 f"{what}: a distribution is one of uniform, lognormal, mixture, sample; see docs/model.md"
@@ -69,9 +72,16 @@ def _spread(parse: Parser) -> Parser:
         kind, values = next(iter(value.items()))
         if not isinstance(values, list):
             raise ParameterError(f"{what}.{kind} = {values!r}: must be a list")
-        return Distribution(kind, _values(kind, values, parse, what))
+        return _distributed(kind, _values(kind, values, parse, what), what)
 
     return read
+
+
+def _distributed(kind: Kind, values: tuple[float, ...], what: str) -> Distribution:
+    try:
+        return Distribution(kind, values)
+    except ParameterError as error:
+        raise ParameterError(f"{what}: {error}") from error
 
 
 def _values(kind: str, values: list[object], parse: Parser, what: str) -> tuple[float, ...]:
@@ -142,7 +152,8 @@ def load(path: Path) -> Scenario:
     read or is no TOML, ParameterError for its contents.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Some editors put a byte order mark in front.
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise ConfigError(f"cannot read the cluster file {path}: {reason}") from error
@@ -153,7 +164,8 @@ def loads(text: str, source: str) -> Scenario:
     """The scenario in the TOML `text`; `source` names it in errors."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # A number of thousands of digits is a plain ValueError, brackets nested thousands deep a RecursionError.
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{source} is no TOML file: {error}") from error
     try:
         return _scenario(document, Path(source).stem)
@@ -182,7 +194,7 @@ def _scenario(document: Mapping[str, Any], default_name: str) -> Scenario:
 
 def has_workload(path: Path) -> bool:
     """Whether the readable TOML file `path` describes a workload."""
-    return "workload" in tomllib.loads(path.read_text(encoding="utf-8"))
+    return "workload" in tomllib.loads(path.read_text(encoding="utf-8-sig"))
 
 
 def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -279,14 +291,17 @@ def _distribution(distribution: Distribution, write: Callable[[float], str]) -> 
             return {kind: [write(value) for value in values]}
 
 
-def dumps(scenario: Scenario) -> str:
-    """`scenario` as TOML that `loads` reads back to an equal one; settings at their default are left out."""
+def dumps(scenario: Scenario, *, workload: bool = True) -> str:
+    """`scenario` as TOML that `loads` reads back to an equal one; settings at their default are left out.
+
+    Without `workload` the jobs are left out too: for a file that described none.
+    """
     machines = [_written(machine, _MACHINE) for machine in scenario.cluster.machines]
     names = [machine.name for machine in scenario.cluster.machines]
     document = {
         "name": scenario.name,
         "cluster": {**_written(scenario.cluster, _CLUSTER), "machine": machines},
-        "workload": _written(scenario.workload, _WORKLOAD),
+        **({"workload": _written(scenario.workload, _WORKLOAD)} if workload else {}),
         "allocation": {
             "network_share": scenario.allocation.network_share,
             "regions": dict(zip(names, scenario.allocation.regions, strict=True)),

@@ -79,6 +79,8 @@ class _Run:
         self._weight = _packed(
             rng.lognormal(-(scheduling.share_unevenness**2) / 2, scheduling.share_unevenness, self._jobs)
         )
+        # Jobs that may take no time at all go through the event queue, or each would start the next one inside itself.
+        self._instant = not all(self._processing)
         self._gap_s = scheduling.grid_dispatch_gap_s if system == "grid" else scheduling.map_dispatch_gap_s
         self._now_s = 0.0
         self._sequence = 0
@@ -185,7 +187,7 @@ class _Run:
             self._running.setdefault(machine, {})[attempt] = None
         attempt.weight = self._weight[job]
         attempt.stages = self._stages(attempt)
-        if self._gap_s:
+        if self._gap_s or self._instant:
             self._at(attempt.start_s, self._advance, attempt)
         else:
             self._advance(attempt)

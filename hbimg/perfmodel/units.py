@@ -36,22 +36,33 @@ _SPEED_UNITS: Mapping[str, float] = {
     "Gbit/s": 125e6,
 }
 _TIME_UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "d": 86400.0}
+#: Beyond these a number is a slip of the pen: 1 EB, 1 EB/s, and three hundred years.
+_MOST_BYTES, _MOST_BYTES_PER_S, _MOST_S = 1e18, 1e18, 1e10
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
 
 
 def parse_size(value: object, what: str) -> float:
     """Bytes of a text such as `"21.9 MiB"`; `what` names the field in the error (ParameterError)."""
-    return _parse(value, what, _SIZE_UNITS, "20 MB")
+    return _at_most(_MOST_BYTES, "B", _parse(value, what, _SIZE_UNITS, "20 MB"), what)
 
 
 def parse_speed(value: object, what: str) -> float:
     """Bytes per second of a text such as `"70 MiB/s"` or `"1 Gbit/s"`; ParameterError names `what`."""
-    return _parse(value, what, _SPEED_UNITS, "70 MB/s")
+    speed = _at_most(_MOST_BYTES_PER_S, "B/s", _parse(value, what, _SPEED_UNITS, "70 MB/s"), what)
+    if 0 < speed < 1:
+        raise ParameterError(f"{what} = {value!r} is less than a byte per second: check the number and its unit")
+    return speed
 
 
 def parse_time(value: object, what: str, *, bare_seconds: bool = False) -> float:
     """Seconds of a text such as `"30 s"`, `"5min"` or `"2 h"`; a bare number only where `bare_seconds` is set."""
-    return _parse(value, what, _TIME_UNITS, "30 s", bare=bare_seconds)
+    return _at_most(_MOST_S, "s", _parse(value, what, _TIME_UNITS, "30 s", bare=bare_seconds), what)
+
+
+def _at_most(most: float, unit: str, number: float, what: str) -> float:
+    if number > most:
+        raise ParameterError(f"{what} = {number:g} {unit} is too large: at most {most:g} {unit}")
+    return number
 
 
 def _parse(value: object, what: str, units: Mapping[str, float], example: str, *, bare: bool = False) -> float:
@@ -64,10 +75,7 @@ def _parse(value: object, what: str, units: Mapping[str, float], example: str, *
     unit = match[2] or next(iter(units))
     if unit not in units:
         raise ParameterError(f"{what} = {value!r}: unknown unit {unit!r}; known are {', '.join(units)}")
-    number = float(match[1]) * units[unit]
-    if not math.isfinite(number):
-        raise ParameterError(f"{what} = {value!r} is too large a number: use a finite one")
-    return number
+    return float(match[1]) * units[unit]
 
 
 def format_size(size_bytes: float) -> str:

@@ -128,6 +128,8 @@ class Table(ABC):
 
     #: How many bytes to gather before `put_many` is worth a call.
     batch_bytes: int = 4 << 20
+    #: Whether `purge` can be done from here; where not, it raises a StoreError that says how else.
+    can_purge: bool = True
 
     def __init__(self, name: str, settings: TableSettings) -> None:
         self.name = name
@@ -194,6 +196,8 @@ class Table(ABC):
         ------
         StoreBusyError
             If that needs the table for itself and others use it.
+        StoreError
+            If the store cannot do it (`can_purge`): the message says how it is done.
         """
 
     def put(self, row: bytes, cells: Cells) -> None:

@@ -1,4 +1,4 @@
-"""Open a store by its URL: ``local:///path``, ``memory:``."""
+"""Open a store by its URL: ``local:///path``, ``hbase://head``, ``memory:``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def open_store(url: str) -> Store:
     """Open the store that a URL names.
 
     ``local:///folder`` is the embedded store; ``?wait_s=5`` bounds how long a writer waits for another one, and
-    ``?map_bytes=...`` a table's size. ``memory:`` is a new, empty store in this process.
+    ``?map_bytes=...`` a table's size. ``hbase://head:9090`` is HBase, through the Thrift 2 server there; its options
+    are those of `hbimg.store.hbase_address.HBaseAddress`. ``memory:`` is a new, empty store in this process.
 
     Raises
     ------
@@ -28,13 +29,17 @@ def open_store(url: str) -> Store:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise ConfigError(f"{url!r} is no URL ({error}): give local:///folder") from error
+        raise ConfigError(f"{url!r} is no URL ({error}): give local:///folder or hbase://host") from error
     if parts.scheme == "memory":
         if parts._replace(scheme="").geturl():
             raise ConfigError(f"{url!r}: a store in memory has neither path nor options, give memory:")
         from hbimg.store.memory import MemoryStore
 
         return MemoryStore()
+    if parts.scheme == "hbase":
+        from hbimg.store.hbase import open_hbase
+
+        return open_hbase(url)
     if parts.scheme == "local":
         from hbimg.store.local import open_local
 
@@ -44,7 +49,7 @@ def open_store(url: str) -> Store:
         if parts.fragment or "\0" in folder:
             raise ConfigError(f"{url!r}: write '#' as %23, '?' as %3F and '%' as %25 in a folder's name")
         return open_local(Path(folder), _options(url, parts.query))
-    raise ConfigError(f"{url!r} is no store: give local:///folder, or a profile of the config file")
+    raise ConfigError(f"{url!r} is no store: give local:///folder, hbase://host, or a profile of the config file")
 
 
 def _options(url: str, query: str) -> dict[str, float | int]:

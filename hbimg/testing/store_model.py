@@ -105,7 +105,8 @@ class TableMachine(RuleBasedStateMachine):
 
     @rule()
     def purge(self) -> None:
-        self.table.purge()
+        if self.table.can_purge:
+            self.table.purge()
 
     @rule(key_range=_ranges, families=_families)
     def scan(self, key_range: KeyRange, families: set[str] | None) -> None:

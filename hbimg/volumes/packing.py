@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+#: An extra field has up to 64 KiB; a name and a comment may follow.
+_MOST_HEADER_BYTES = 1 << 18
 #: Enough to tell zlib's levels apart.
 _PROBE_BYTES = 1 << 18
 _LEVELS = (6, 9, 1, 2, 3, 4, 5, 7, 8)
@@ -26,7 +28,7 @@ def gzip_recipe(path: Path, unpacked_limit: int) -> dict[str, Any] | None:
     once to be sure. OSError if the file cannot be read.
     """
     with path.open("rb") as stream:
-        header = _header_of(stream.read(1 << 16))
+        header = _header_of(stream.read(_MOST_HEADER_BYTES))
         if header is None:
             return None
         plain_start = _unpack_start(path, len(header))

@@ -90,11 +90,11 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 def thrift(cluster: Cluster) -> Iterator[Any]:
-    """Open connections to a worker's Thrift server by its name; all are closed in the end."""
+    """Open connections to a worker's Thrift 1 server by its name, past hbimg; all are closed in the end."""
     opened: list[happybase.Connection] = []
 
     def connect(worker: str) -> happybase.Connection:
-        opened.append(happybase.Connection(worker, 9090, timeout=60_000))
+        opened.append(happybase.Connection(worker, 9190, timeout=60_000))
         return opened[-1]
 
     yield connect

@@ -40,7 +40,7 @@ class Reader(api.RecordReader):
         table, start, stop, host = parse_table_split(context.get_input_split(raw=True))
         own = socket.gethostname()
         context.increment_counter(context.get_counter("TEST", "OWN_HOST" if host == own else "OTHER_HOST"), 1)
-        self.connection = happybase.Connection(own, 9090, timeout=60_000)
+        self.connection = happybase.Connection(own, 9190, timeout=60_000)
         self.rows = self.connection.table(table).scan(row_start=start or None, row_stop=stop or None)
 
     def next(self):

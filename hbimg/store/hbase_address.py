@@ -1,0 +1,131 @@
+"""Addresses of HBase: ``hbase://head``, ``hbase://head,worker1:9091?namespace=lab``, read and checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import isfinite
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from hbimg.errors import ConfigError
+
+PORT = 9090
+TRANSPORTS = ("buffered", "framed")
+PROTOCOLS = ("binary", "compact")
+_DAY_S = 86400
+_KNOWN = "namespace, transport, protocol, timeout_s, wait_s, own_host"
+_HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
+
+
+class Server(NamedTuple):
+    """Where a Thrift server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class HBaseAddress:
+    """What an ``hbase:`` URL says.
+
+    Attributes
+    ----------
+    url : str
+        The URL as it was given; it opens the same store in another process.
+    servers : tuple of Server
+        Thrift servers of one cluster, the first that answers is used.
+    namespace : str or None
+        HBase's namespace that tables without one are in; None is HBase's ``default``.
+    transport, protocol : str or None
+        How the Thrift server packs its messages; None: found at connect.
+    timeout_s : float
+        How long one answer may take.
+    wait_s : float
+        How long a call is tried again while servers are gone or busy.
+    own_host : bool
+        Whether a Thrift server of the same cluster on this host is preferred.
+    """
+
+    url: str
+    servers: tuple[Server, ...]
+    namespace: str | None = None
+    transport: str | None = None
+    protocol: str | None = None
+    timeout_s: float = 60.0
+    wait_s: float = 120.0
+    own_host: bool = True
+
+    @classmethod
+    def parse(cls, url: str) -> HBaseAddress:
+        """Read a URL.
+
+        Raises
+        ------
+        ConfigError
+            If it is malformed or has an unknown option.
+        """
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise ConfigError(f"{url!r} is no URL ({error}): give hbase://head or hbase://head:9090") from error
+        if parts.scheme != "hbase" or parts.path not in ("", "/") or parts.fragment:
+            raise ConfigError(f"{url!r}: give the Thrift server's host alone, hbase://head or hbase://head:9090")
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        address = cls(
+            url,
+            _servers(url, parts.netloc),
+            namespace=_namespace(url, options.pop("namespace", None)),
+            transport=_one_of(url, "transport", options.pop("transport", "auto"), TRANSPORTS),
+            protocol=_one_of(url, "protocol", options.pop("protocol", "auto"), PROTOCOLS),
+            timeout_s=_seconds(url, "timeout_s", options.pop("timeout_s", "60")),
+            wait_s=_seconds(url, "wait_s", options.pop("wait_s", "120")),
+            own_host=_one_of(url, "own_host", options.pop("own_host", "yes"), ("yes", "no")) == "yes",
+        )
+        if options:
+            raise ConfigError(f"{url!r}: unknown option {sorted(options)[0]!r}; known are {_KNOWN}")
+        return address
+
+
+def _servers(url: str, text: str) -> tuple[Server, ...]:
+    """Read hosts and ports; a host without a port has that of the next host that has one."""
+    found: list[Server] = []
+    port = PORT
+    for part in reversed(text.split(",")):
+        match = _HOST.fullmatch(part)
+        if match is None:
+            raise ConfigError(f"{url!r}: {part!r} is no host, give hbase://head or hbase://head,worker1:9090")
+        port = int(match["port"] or port)
+        if not 0 < port < 1 << 16:
+            raise ConfigError(f"{url!r}: port {port} is not from 1 to 65535")
+        found.append(Server(match["six"] or match["name"], port))
+    return tuple(reversed(found))
+
+
+def _namespace(url: str, text: str | None) -> str | None:
+    if text is None or text == "default":
+        return None
+    if not re.fullmatch("[A-Za-z0-9_]+", text):
+        raise ConfigError(f"{url!r}: {text!r} is no namespace of HBase: letters, digits and '_' are allowed")
+    return text
+
+
+def _one_of(url: str, name: str, text: str, known: tuple[str, ...]) -> str | None:
+    if text == "auto" and "yes" not in known:
+        return None
+    if text not in known:
+        raise ConfigError(f"{url!r}: {name} is one of {', '.join(known)}, not {text!r}")
+    return text
+
+
+def _seconds(url: str, name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ConfigError(f"{url!r}: {name} must be a number, not {text!r}") from error
+    if not isfinite(value) or not 0 < value <= _DAY_S:
+        raise ConfigError(f"{url!r}: {name} must be above 0 and at most {_DAY_S:,} seconds, not {text}")
+    return value
