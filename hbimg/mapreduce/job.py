@@ -55,7 +55,17 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """A source file; `data` is empty where only its digest was asked for, `sha256` is of the bytes that were read."""
+    """A source file.
+
+    Attributes
+    ----------
+    stored : StoredFile
+    data : buffer
+        Its bytes; empty where only its digest was asked for.
+    sha256 : str
+        Of the bytes that were read, where digests were asked for; else empty, and every cell was verified by its own
+        checksum.
+    """
 
     stored: StoredFile
     data: Buffer

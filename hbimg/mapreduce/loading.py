@@ -49,8 +49,8 @@ def _frames(reader: VolumeReader, block: memoryview) -> tuple[memoryview, ...]:
 
 def _files(reader: VolumeReader, need: Need, blocks: Blocks) -> Iterator[LoadedFile]:
     if need is Need.ORIGINALS:
-        for stored, pieces in reader.originals():
-            yield LoadedFile(stored, _joined(blocks.take(stored.size_bytes).data, pieces), stored.sha256)
+        for stored, pieces in reader.originals(digest=False):
+            yield LoadedFile(stored, _joined(blocks.take(stored.size_bytes).data, pieces), "")
     elif need is Need.UNPACKED:
         for stored, views in reader.unpacked(copy=False):
             yield LoadedFile(stored, _joined(blocks.take(stored.unpacked_bytes).data, views), "")
