@@ -85,11 +85,11 @@ def test_damaged_gzip_files(hbimg, folder, image, mode):
         ("bad.nii", b"just a text, really\n" * 50, "has the name of an image, but is neither"),
         ("bad.dcm", b"just a text, really\n" * 50, "has the name of an image, but is neither"),
         ("bad.nii.gz", b"just a text, really\n" * 50, "has the name of an image, but is neither"),
-        ("bad.nii.gz", gzip.compress(b"just a text"), "neither DICOM nor NIfTI when unpacked"),
+        ("bad.nii.gz", gzip.compress(b"just a text", mtime=0), "neither DICOM nor NIfTI when unpacked"),
         ("bad.nii.gz", b"\x1f\x8b", "has the name of an image, but is neither"),
         ("bad.DCM", b"\0" * 2000, "has the name of an image, but is neither"),
         ("bad.dcm", b"\0" * 128 + b"DICM", "bad.dcm"),
-        ("bad.dcm.gz", gzip.compress(b"\0" * 128 + b"DICM" + b"\0" * 500), "gunzip"),
+        ("bad.dcm.gz", gzip.compress(b"\0" * 128 + b"DICM" + b"\0" * 500, mtime=0), "gunzip"),
     ],
 )
 def test_files_that_are_not_what_they_are_called(hbimg, folder, name, data, message):
