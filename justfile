@@ -56,3 +56,8 @@ cluster-down:
 # run the cluster tests in the running mini-cluster, on this checkout's code
 test-cluster *args:
     docker/cluster test {{args}}
+
+# kill workers of the running mini-cluster, on the machine with its engine, while hbimg reads and writes
+test-faults *args:
+    docker/cluster test --collect-only -q
+    {{bin}}pytest -n 0 -m faults tests/faults {{args}}

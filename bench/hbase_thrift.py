@@ -81,6 +81,7 @@ def main(worker: str) -> None:
             print("|---|---|---|---|---|")
             for count, size in SHAPES:
                 bench(table, worker, count, size)
+                table.delete_range(KeyRange())  # the next shape has fewer rows
         finally:
             store.drop_table(table.name)
 

@@ -1,7 +1,7 @@
 """A worker of the mini-cluster is killed while hbimg reads and writes: nothing is lost, missed or doubled.
 
 Run on the machine with the engine, since containers are killed from outside: ``docker/cluster up``, then
-``docker/cluster test -k nothing`` to put the checkout's code on the nodes, then ``pytest -m faults``.
+``just test-faults``, which puts the checkout's code on the nodes first.
 """
 
 from __future__ import annotations
