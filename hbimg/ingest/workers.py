@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
 from itertools import islice
@@ -33,7 +33,7 @@ class Pool:
             context = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_get_ready)
             for _ in range(self.workers):
-                self._executor.submit(_import_all)
+                _submit(self._executor, _import_all)
         return self
 
     def __exit__(
@@ -72,12 +72,24 @@ def _in_flight(
 ) -> Iterator[Any]:
     """Keep up to `most` tasks submitted: all workers are busy, and little waits in the queue."""
     waiting = iter(tasks)
-    running = {executor.submit(function, *arguments) for arguments in islice(waiting, most)}
+    running = {_submit(executor, function, *arguments) for arguments in islice(waiting, most)}
     while running:
         done, running = wait(running, return_when=FIRST_COMPLETED)
-        running |= {executor.submit(function, *arguments) for arguments in islice(waiting, len(done))}
+        running |= {_submit(executor, function, *arguments) for arguments in islice(waiting, len(done))}
         for future in done:
             yield future.result()
+
+
+def _submit(executor: ProcessPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """Submit a task; a worker that this starts never gets a Ctrl-C, not even before it can ignore it.
+
+    A child has its parent's blocked signals from its first moment; the executor starts its children in `submit`.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return executor.submit(function, *arguments)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _get_ready() -> None:
