@@ -55,12 +55,15 @@ def main() -> None:
             command = [*hbimg, "run", "compress", *where, "--result-name", next(names)]
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
+        out, workers = folder / "out", chosen.workers
+
         def clear() -> None:
-            shutil.rmtree(folder / "out", ignore_errors=True)
-            (folder / "out").mkdir()
+            # A new folder each time: who writes where files were just deleted finds memory and disk ready.
+            if out.exists():
+                out.rename(folder / f"out-{next(names)}")
+            out.mkdir()
             subprocess.run(["sync"], check=True)
 
-        out, workers = folder / "out", chosen.workers
         contenders = [
             Contender("hbimg run compress", run, clear),
             Contender(f"igzip -1, {workers} processes", lambda: igzip_loop(files, out, workers), clear),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,12 +49,15 @@ def main() -> None:
             command = [*hbimg, "run", "dicom2nifti", *where, "--result-name", next(names)]
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env=environment)
 
+        out, workers = folder / "out", chosen.workers
+
         def clear() -> None:
-            shutil.rmtree(folder / "out", ignore_errors=True)
-            (folder / "out").mkdir()
+            # A new folder each time: who writes where files were just deleted finds memory and disk ready.
+            if out.exists():
+                out.rename(folder / f"out-{next(names)}")
+            out.mkdir()
             subprocess.run(["sync"], check=True)
 
-        out, workers = folder / "out", chosen.workers
         contenders = [
             Contender("hbimg run dicom2nifti", run, clear),
             Contender("dcm2niix, then igzip -1", lambda: convert(folders, out, workers, igzip=True), clear),
