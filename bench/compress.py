@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from harness import Contender, interleave, print_table
-from images import nifti_copies, scratch
+from images import new_folder, nifti_copies, scratch
 
 
 def igzip_loop(files: list[Path], target: Path, workers: int) -> None:
@@ -58,11 +58,7 @@ def main() -> None:
         out, workers = folder / "out", chosen.workers
 
         def clear() -> None:
-            # A new folder each time: who writes where files were just deleted finds memory and disk ready.
-            if out.exists():
-                out.rename(folder / f"out-{next(names)}")
-            out.mkdir()
-            subprocess.run(["sync"], check=True)
+            new_folder(out)
 
         contenders = [
             Contender("hbimg run compress", run, clear),

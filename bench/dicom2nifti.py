@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dcm2niix
 from harness import Contender, interleave, print_table
-from images import dicom_copies, scratch
+from images import dicom_copies, new_folder, scratch
 
 
 def convert(folders: list[Path], target: Path, workers: int, *, igzip: bool) -> None:
@@ -52,11 +52,7 @@ def main() -> None:
         out, workers = folder / "out", chosen.workers
 
         def clear() -> None:
-            # A new folder each time: who writes where files were just deleted finds memory and disk ready.
-            if out.exists():
-                out.rename(folder / f"out-{next(names)}")
-            out.mkdir()
-            subprocess.run(["sync"], check=True)
+            new_folder(out)
 
         contenders = [
             Contender("hbimg run dicom2nifti", run, clear),

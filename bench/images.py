@@ -25,6 +25,17 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def new_folder(path: Path) -> None:
+    """Make an empty folder, put aside one that is there, and sync the disk.
+
+    It is not deleted: who writes where files were just deleted finds memory and disk ready, which is no fair start.
+    """
+    if path.exists():
+        path.rename(tempfile.mkdtemp(prefix=f"{path.name}-", dir=path.parent))
+    path.mkdir()
+    subprocess.run(["sync"], check=True)
+
+
 def dicom_copies(folder: Path, copies: int) -> int:
     """Copy the T1 series `copies` times, each with a patient id and series UID of its own; give the bytes.
 

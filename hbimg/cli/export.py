@@ -12,7 +12,7 @@ import click
 from hbimg.cli.options import json_option, opened_table, store_option, table_option, where_option
 
 if TYPE_CHECKING:
-    from hbimg.volumes import Manifest, VolumeRecord, VolumeTable
+    from hbimg.volumes import Manifest, VolumeRecord, VolumeTable, Where
     from hbimg.volumes.export import Exported, Exporter
 
 
@@ -84,10 +84,9 @@ def _show(chosen: list[tuple[VolumeRecord, Manifest | None]], *, as_json: bool) 
         print_json([{"key": key, "size_bytes": size_bytes} for key, size_bytes in sizes.items()])
 
 
-def _chosen(volumes: VolumeTable, where: object, result: str | None) -> Iterator[tuple[VolumeRecord, Manifest | None]]:
-    from hbimg.volumes import Where, entries
+def _chosen(volumes: VolumeTable, where: Where, result: str | None) -> Iterator[tuple[VolumeRecord, Manifest | None]]:
+    from hbimg.volumes import entries
 
-    assert isinstance(where, Where)
     for record, manifests in entries(volumes, where):
         if result is None:
             yield record, None

@@ -64,6 +64,7 @@ def ingest(
       hbimg ingest /data/site2 --table t1 --pattern '{subject}/{session}/**'
     """
     from hbimg.cli.options import opened_store
+    from hbimg.cli.printing import progress_bar
     from hbimg.errors import HbimgError
     from hbimg.ingest import pipeline
     from hbimg.ingest.workers import Pool
@@ -73,7 +74,7 @@ def ingest(
     check_table_name(table)
     group_level = options.pop("group_level")
     chosen = _options(table, options)
-    with _progress(as_json) as progress, Pool(1 if dry_run else chosen.workers) as pool:
+    with progress_bar() as progress, Pool(1 if dry_run else chosen.workers) as pool:
         planned, outcomes = pipeline.plan(paths, chosen, pool, progress)
         _refuse_nothing(paths, planned, outcomes)
         if dry_run:
@@ -106,13 +107,6 @@ def _options(table: str, options: dict[str, Any]) -> IngestOptions:
         reproduce_gzip=options["gzip_stream"] == "reproduce",
         workers=options["workers"],
     )
-
-
-def _progress(as_json: bool) -> Any:
-    from hbimg.cli.printing import progress_bar
-
-    del as_json  # the bar is on stderr, so it disturbs no JSON
-    return progress_bar()
 
 
 def _refuse_nothing(paths: Sequence[Path], planned: list[Planned], outcomes: list[Outcomes]) -> None:

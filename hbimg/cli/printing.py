@@ -53,7 +53,7 @@ def bytes_text(count: float) -> str:
 
 
 @contextmanager
-def progress_bar(unit: str = "bytes") -> Iterator[Callable[[str, int, int], None]]:
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """Show a progress bar on stderr, if that is a terminal; gives a function (stage, done, total)."""
     if not sys.stderr.isatty():
         yield lambda _stage, _done, _total: None
@@ -61,7 +61,6 @@ def progress_bar(unit: str = "bytes") -> Iterator[Callable[[str, int, int], None
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    del unit
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
