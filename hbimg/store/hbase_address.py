@@ -16,7 +16,8 @@ MASTER_PORT, REGION_SERVER_PORT = 16000, 16020
 TRANSPORTS = ("buffered", "framed")
 PROTOCOLS = ("binary", "compact")
 _DAY_S = 86400
-_KNOWN = "namespace, transport, protocol, timeout_s, wait_s, own_host"
+CLIENTS = ("rpc", "thrift")
+_KNOWN = "client, namespace, transport, protocol, timeout_s, wait_s, own_host"
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -40,6 +41,8 @@ class HBaseAddress:
         The URL as it was given; it opens the same store in another process.
     servers : tuple of Server
         Thrift servers of one cluster, the first that answers is used.
+    client : str or None
+        How HBase is spoken to: ``rpc``, its own, or ``thrift``; None: its own where that is reached.
     namespace : str or None
         HBase's namespace that tables without one are in; None is HBase's ``default``.
     transport, protocol : str or None
@@ -54,6 +57,7 @@ class HBaseAddress:
 
     url: str
     servers: tuple[Server, ...]
+    client: str | None = None
     namespace: str | None = None
     transport: str | None = None
     protocol: str | None = None
@@ -86,6 +90,7 @@ class HBaseAddress:
         address = cls(
             url,
             _servers(url, parts.netloc),
+            client=_one_of(url, "client", options.pop("client", "auto"), CLIENTS),
             namespace=_namespace(url, options.pop("namespace", None)),
             transport=_one_of(url, "transport", options.pop("transport", "auto"), TRANSPORTS),
             protocol=_one_of(url, "protocol", options.pop("protocol", "auto"), PROTOCOLS),
