@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from hbimg.errors import ConfigError
-from hbimg.model import VolumeKey
+from hbimg.model import LEVELS, VolumeKey
 from hbimg.rowkeys import RowKeyScheme
+from hbimg.rowkeys.scheme import GROUP_END
 
 Unit = Literal["bytes", "seconds"]
 Floats = npt.NDArray[np.float64]
@@ -60,14 +60,17 @@ class Groups:
     @classmethod
     def of_sizes(cls, sizes: Iterable[tuple[VolumeKey, float]], scheme: RowKeyScheme) -> Self:
         """Gather volumes, in any order, with their bytes into groups of the table's group level."""
-        rows = sorted((scheme.volume(key), size) for key, size in sizes)
-        found = [
-            (group, [size for _, size in members])
-            for group, members in groupby(rows, key=lambda row: scheme.group_of(row[0]))
-        ]
-        size_bytes = np.array([sum(members) for _, members in found], np.float64)
-        volumes = np.array([len(members) for _, members in found], np.float64)
-        return cls(tuple(group for group, _ in found), size_bytes, volumes, size_bytes)
+        depth = LEVELS.index(scheme.group_level) + 1
+        # By labels first: encoding checks each label, and is done once for each group.
+        numbers: dict[tuple[str, ...], int] = {}
+        each = [(numbers.setdefault(key.labels[:depth], len(numbers)), size) for key, size in sizes]
+        group_of, size_of = np.array(each, np.float64).reshape(-1, 2).T
+        groups = group_of.astype(np.int64)
+        encoded = [scheme.range_of(*labels).start.removesuffix(GROUP_END) for labels in numbers]
+        order = sorted(range(len(encoded)), key=encoded.__getitem__)
+        size_bytes = np.bincount(groups, size_of, len(encoded))[order]
+        volumes = np.bincount(groups, minlength=len(encoded))[order].astype(np.float64)
+        return cls(tuple(encoded[number] for number in order), size_bytes, volumes, size_bytes)
 
     def weighed(self, seconds: Floats) -> Groups:
         """Give the same groups with seconds in place of bytes as what is balanced."""
