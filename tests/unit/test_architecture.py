@@ -45,6 +45,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "lmdb": ("store/local.py", "store/environments.py"),
     "happybase": ("store/thrift.py",),
     "thriftpy2": ("store/thrift.py",),
+    "google": ("store/rpc/",),
     "pydoop": ("mapreduce/pydoop_adapter.py",),
     "matplotlib": ("perfmodel/figures.py",),
     "pytest": ("testing/",),
