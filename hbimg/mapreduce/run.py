@@ -197,7 +197,10 @@ class Run:
             self._save("failed", error=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
             raise
         state = self._state(interrupted)
-        report = self._save(state, outputs=outputs, error=self._stop_reason())
+        reason = self._stop_reason()
+        if reason:
+            self._say(reason)
+        report = self._save(state, outputs=outputs, error=reason)
         return RunResult(self._id, state, report, outputs)
 
     @property
