@@ -46,6 +46,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "happybase": ("store/thrift.py",),
     "thriftpy2": ("store/thrift.py",),
     "google": ("store/rpc/",),
+    "PIL": ("volumes/pictures.py",),
     "pydoop": ("mapreduce/pydoop_adapter.py",),
     "matplotlib": ("perfmodel/figures.py",),
     "pytest": ("testing/",),
