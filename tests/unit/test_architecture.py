@@ -20,8 +20,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "volumes": {"errors", "model", "rowkeys", "store"},
     "ingest": {"errors", "model", "rowkeys", "store", "volumes"},
     "mapreduce": {"errors", "model", "rowkeys", "store", "volumes"},
+    "doctor": {"errors", "model", "config", "rowkeys", "store", "volumes"},
     "testing": {"errors", "model", "rowkeys", "store", "volumes", "ingest", "mapreduce"},
-    "cli": {"errors", "model", "config", "rowkeys", "store", "volumes", "ingest", "mapreduce", "perfmodel", "testing"},
+    "cli": {"errors", "model", "config", "rowkeys", "store", "volumes", "ingest", "mapreduce", "perfmodel", "testing"}
+    | {"doctor"},
     "__main__": {"cli"},
 }
 
