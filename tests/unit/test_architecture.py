@@ -18,12 +18,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rowkeys": {"errors", "model"},
     "store": {"errors", "model", "config", "rowkeys"},
     "volumes": {"errors", "model", "rowkeys", "store"},
+    "allocation": {"errors", "model", "perfmodel", "rowkeys", "store", "volumes"},
     "ingest": {"errors", "model", "rowkeys", "store", "volumes"},
     "mapreduce": {"errors", "model", "rowkeys", "store", "volumes"},
     "doctor": {"errors", "model", "config", "rowkeys", "store", "volumes"},
-    "testing": {"errors", "model", "rowkeys", "store", "volumes", "ingest", "mapreduce"},
-    "cli": {"errors", "model", "config", "rowkeys", "store", "volumes", "ingest", "mapreduce", "perfmodel", "testing"}
-    | {"doctor"},
+    "testing": {"errors", "model", "rowkeys", "store", "volumes", "allocation", "ingest", "mapreduce"},
+    "cli": {
+        "errors",
+        "model",
+        "config",
+        "rowkeys",
+        "store",
+        "volumes",
+        "allocation",
+        "ingest",
+        "mapreduce",
+        "perfmodel",
+        "doctor",
+        "testing",
+    },
     "__main__": {"cli"},
 }
 
