@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "allocation": {"errors", "model", "perfmodel", "rowkeys", "store", "volumes"},
     "ingest": {"errors", "model", "rowkeys", "store", "volumes"},
     "mapreduce": {"errors", "model", "rowkeys", "store", "volumes"},
+    "doctor": {"errors", "model", "config", "rowkeys", "store", "volumes"},
     "testing": {"errors", "model", "rowkeys", "store", "volumes", "allocation", "ingest", "mapreduce"},
     "cli": {
         "errors",
@@ -33,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ingest",
         "mapreduce",
         "perfmodel",
+        "doctor",
         "testing",
     },
     "__main__": {"cli"},
