@@ -161,6 +161,10 @@ class HBaseStore(Store):
         """Open a table; TableNotFoundError if there is none."""
 
     @abstractmethod
+    def attributes(self, name: str) -> dict[str, str]:
+        """Give all of HBase's attributes of a table, hbimg's own among them; TableNotFoundError if there is none."""
+
+    @abstractmethod
     def _drop(self, full_name: str) -> None:
         """Delete a table."""
 
@@ -223,7 +227,11 @@ def open_hbase(url: str) -> HBaseStore:
     StoreUnavailableError
         If nothing answers.
     """
-    address = HBaseAddress.parse(url)
+    return open_address(HBaseAddress.parse(url))
+
+
+def open_address(address: HBaseAddress) -> HBaseStore:
+    """Open the store at an address; `open_hbase` says how, and what is raised."""
     if address.client == "thrift":
         return _open_thrift(address)
     from hbimg.store.rpc.store import RpcStore

@@ -16,6 +16,7 @@ from hbimg.store.contract import Buffer, Cells, Put, Region, Row, Table, TableSe
 from hbimg.store.hbase import HBaseStore, HBaseTable
 from hbimg.store.hbase_address import HBaseAddress
 from hbimg.store.hbase_batches import RowCount, put_batches
+from hbimg.store.hbase_limits import Limits
 from hbimg.store.hbase_servers import Servers
 from hbimg.store.thrift import api, connect
 from hbimg.store.thrift_tables import describe, full_name_of, is_ours, kept_settings, name_of, refuse_unlike
@@ -26,9 +27,10 @@ class ThriftTable(HBaseTable):
 
     can_purge = False
 
-    def __init__(self, name: str, settings: TableSettings, full_name: str, servers: Servers) -> None:
+    def __init__(self, name: str, settings: TableSettings, full_name: str, servers: Servers, limits: Limits) -> None:
         super().__init__(name, settings, full_name)
         self._servers = servers
+        self._limits = limits
 
     def _call(self, method: str, doing: str, *arguments: Any) -> Any:
         return self._servers.call(
@@ -78,6 +80,7 @@ class ThriftTable(HBaseTable):
         return [result.row for result in found]
 
     def put_many(self, puts: Iterable[Put]) -> None:
+        self._limits.check()
         for rows in put_batches(self._checked(puts)):
             self._call("putMultiple", "writing to", [_put_of(row, cells) for row, cells in rows.items()])
 
@@ -129,6 +132,7 @@ class ThriftStore(HBaseStore):
     def __init__(self, address: HBaseAddress) -> None:
         super().__init__(address)
         self._servers = Servers(address, connect, socket.gethostname())
+        self._limits = self._servers.limits()
         self.through = f"Thrift 2 at {self._servers.servers[0]}"
 
     def _list(self) -> list[str]:
@@ -145,6 +149,7 @@ class ThriftStore(HBaseStore):
         return is_ours(self._descriptor(full_name))
 
     def _create(self, full_name: str, settings: TableSettings) -> None:
+        self._limits.check()
         asked = describe(full_name, settings)
         self._admin("createTable", "making", full_name, asked, list(settings.split_points) or None)
         try:
@@ -157,7 +162,11 @@ class ThriftStore(HBaseStore):
 
     def _open(self, name: str, full_name: str) -> Table:
         settings = kept_settings(self._descriptor(full_name), f"table {name!r} in {self.url}")
-        return ThriftTable(name, settings, full_name, self._servers)
+        return ThriftTable(name, settings, full_name, self._servers, self._limits)
+
+    def attributes(self, name: str) -> dict[str, str]:
+        found = self._descriptor(self._full_name(name)).attributes or {}
+        return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in found.items()}
 
     def _drop(self, full_name: str) -> None:
         identifier = name_of(full_name)

@@ -157,6 +157,9 @@ class RpcStore(HBaseStore):
         settings = settings_of(found.attributes.get(SETTINGS), list(found.families), f"table {name!r} in {self.url}")
         return RpcTable(name, settings, full_name, self.admin)
 
+    def attributes(self, name: str) -> dict[str, str]:
+        return dict(self.admin.describe(self._full_name(name)).attributes)
+
     def _drop(self, full_name: str) -> None:
         self.admin.delete(full_name)
 
