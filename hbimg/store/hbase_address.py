@@ -16,9 +16,12 @@ MASTER_PORT, REGION_SERVER_PORT = 16000, 16020
 TRANSPORTS = ("buffered", "framed")
 PROTOCOLS = ("binary", "compact")
 _DAY_S = 86400
+DURABILITIES = ("default", "skip_wal", "async_wal", "sync_wal", "fsync_wal")
 CLIENTS = ("rpc", "thrift")
 INFO_PORT = 9095
-_KNOWN = "client, namespace, transport, protocol, timeout_s, wait_s, own_host, info_port, rpc_ports"
+_KNOWN = (
+    "client, namespace, transport, protocol, timeout_s, wait_s, own_host, info_port, rpc_ports, durability, tls, tls_ca"
+)
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -59,6 +62,12 @@ class HBaseAddress:
         Port of the Thrift servers' web pages, which tell their limits; 0: they are not looked at.
     rpc_ports : tuple of int
         Where masters and RegionServers listen.
+    durability : str
+        What a put waits for, in HBase's words (`DURABILITIES`); ``skip_wal`` is the bulk mode of `rpc.unlogged`.
+    tls : bool
+        Whether masters and RegionServers are spoken to within TLS.
+    tls_ca : str or None
+        PEM file of the authorities that their certificates come from; None: the system's.
     """
 
     url: str
@@ -72,6 +81,9 @@ class HBaseAddress:
     own_host: bool = True
     info_port: int = INFO_PORT
     rpc_ports: tuple[int, ...] = (MASTER_PORT, REGION_SERVER_PORT)
+    durability: str = "default"
+    tls: bool = False
+    tls_ca: str | None = None
 
     @property
     def nodes(self) -> tuple[Server, ...]:
@@ -105,8 +117,13 @@ class HBaseAddress:
             wait_s=_seconds(url, "wait_s", options.pop("wait_s", "120")),
             own_host=_one_of(url, "own_host", options.pop("own_host", "yes"), ("yes", "no")) == "yes",
             rpc_ports=_ports(url, options.pop("rpc_ports", f"{MASTER_PORT},{REGION_SERVER_PORT}")),
+            durability=_one_of(url, "durability", options.pop("durability", "default"), DURABILITIES) or "default",
+            tls=_one_of(url, "tls", options.pop("tls", "no"), ("yes", "no")) == "yes",
+            tls_ca=options.pop("tls_ca", None),
             info_port=_info_port(url, options.pop("info_port", str(INFO_PORT))),
         )
+        if address.tls_ca is not None and not address.tls:
+            raise ConfigError(f"{url!r}: tls_ca is of use with tls=yes only")
         if address.client is None and _names_a_port(parts.netloc):
             address = replace(address, client="thrift")  # a port is that of a Thrift server
         elif address.client == "rpc" and _names_a_port(parts.netloc):

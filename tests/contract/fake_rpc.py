@@ -184,7 +184,8 @@ class FakeServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError, HangUp, EOFError), connection, connection.makefile("rb") as stream:
-            assert stream.read(6) == b"HBas\x00\x50"
+            if stream.read(6) != b"HBas\x00\x50":
+                return
             pb.ConnectionHeader.FromString(stream.read(_length(stream)))
             while True:
                 frame = memoryview(stream.read(_length(stream)))
@@ -418,7 +419,7 @@ class Methods:
 
     def FlushRegion(self, request, cells):
         self._region(request.region)
-        return pb.FlushRegionResponse(last_flush_time=1), b""
+        return pb.FlushRegionResponse(last_flush_time=1, flushed=True), b""
 
     def CompactRegion(self, request, cells):
         self._region(request.region)

@@ -19,6 +19,7 @@ from hbimg.errors import (
 )
 from hbimg.rowkeys import KeyRange
 from hbimg.store import Put, TableSettings, open_store
+from hbimg.store.rpc import hbase_pb2 as pb
 from hbimg.testing.store_contract import StoreContract
 from hbimg.testing.store_hooks import StoreHooks
 from hbimg.testing.store_scans import ScanContract
@@ -427,3 +428,41 @@ def test_where_no_region_server_is_reached_thrift_is_asked(hbase, monkeypatch):
     url = url_of(hbase, wait_s="0.2").replace("client=rpc&", "")
     with pytest.raises(StoreUnavailableError, match=r"nothing listens there.*nor by HBase's own RPC.*nothing listens"):
         open_store(url)
+
+
+# -- bulk mode -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unlogged(hbase, table):
+    with open_store(url_of(hbase, wait_s=5, timeout_s=1, durability="skip_wal")) as store:
+        yield store.table("t")
+
+
+def test_without_a_log_a_volume_is_complete_when_its_regions_are_flushed(hbase, unlogged):
+    mutations = []
+
+    def before(server, method, request):
+        if method == "Multi":
+            mutations.extend(one.mutation for action in request.regionAction for one in action.action)
+
+    hbase.before = before
+    unlogged.put_many(Put(row, {b"i:0000": b"new"}) for row in ROWS)
+    assert {mutation.durability for mutation in mutations} == {pb.MutationProto.SKIP_WAL}
+    hbase.calls.clear()
+    assert unlogged.check_and_put(b"0000", b"m:done", None, {b"m:done": b"1"})
+    assert hbase.calls.count("FlushRegion") == 3
+    assert hbase.calls.index("Mutate") > hbase.calls.index("FlushRegion")
+    hbase.calls.clear()
+    assert unlogged.check_and_put(b"0001", b"m:done", None, {b"m:done": b"1"})
+    assert "FlushRegion" not in hbase.calls, "nothing was written since"
+
+
+@pytest.mark.parametrize("trouble", ["split", "merge", "move", "killed server"])
+def test_without_a_log_a_region_that_was_opened_anew_is_told(hbase, unlogged, trouble):
+    unlogged.put_many(Put(row, {b"i:0000": b"new"}) for row in ROWS)
+    TROUBLES[trouble](hbase)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"opened anew.*run the same command again"):
+            unlogged.check_and_put(b"0000", b"m:done", None, {b"m:done": b"1"})
+    assert b"m:done" not in unlogged.get(b"0000")
