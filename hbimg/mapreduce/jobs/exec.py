@@ -47,7 +47,7 @@ class Exec(Job):
     name: ClassVar[str] = "exec"
     version: ClassVar[str] = "1"
     examples: ClassVar[tuple[str, ...]] = (
-        "hbimg run exec --table t1 -- gzip -k {input}",
+        "hbimg run exec --table t1 --input-as nifti --stdout info.txt -- nib-ls {input}",
         "hbimg run exec --table t1 --result-name smooth --input-as nifti -- mytool --sigma 2 {input} {output}",
         "hbimg run exec --table t1 --with segment.py -- python segment.py {input} {output:mask.nii.gz}",
     )
