@@ -84,7 +84,7 @@ def _command(name: str, job_class: type[Job]) -> click.Command:
     return command
 
 
-_COMMON = ("table", "store", "where", "workers", "result_name", "force", "pad_to", "as_json")
+_COMMON = ("table", "store", "where", "workers", "result_name", "force", "pad_to", "stealing", "as_json")
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     table_option,
     store_option,
@@ -99,6 +99,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--force", is_flag=True, help="Make results anew that are current."),
     click.option(
         "--pad-to", type=float, default=0.0, metavar="SECONDS", help="Let every volume take at least this long."
+    ),
+    click.option(
+        "--stealing/--no-stealing",
+        default=True,
+        show_default=True,
+        help="Whether idle workers of a simulated server take volumes of another one.",
     ),
     json_option,
 )
@@ -148,13 +154,16 @@ def _run(
     result_name: str | None,
     force: bool,
     pad_to: float,
+    stealing: bool,
     as_json: bool,
 ) -> None:
     from hbimg.cli.printing import progress_bar, say
     from hbimg.mapreduce.run import Progress, RunSettings, run_job
     from hbimg.volumes import VolumeTable, Where
 
-    settings = RunSettings(Where.parse(where), result_name, workers or 0, force=force, pad_to_s=pad_to)
+    settings = RunSettings(
+        Where.parse(where), result_name, workers or 0, force=force, pad_to_s=pad_to, stealing=stealing
+    )
     with opened_store(store) as opened, progress_bar() as bar:
 
         def show(progress: Progress) -> None:
