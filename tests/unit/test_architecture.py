@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "rich": ("cli/",),
-    "lmdb": ("store/local.py", "store/environments.py"),
+    "lmdb": ("store/local.py", "store/local_errors.py", "store/environments.py"),
     "happybase": ("store/thrift.py",),
     "thriftpy2": ("store/thrift.py",),
     "google": ("store/rpc/",),
