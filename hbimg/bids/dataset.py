@@ -109,11 +109,14 @@ def _placed(images: Iterable[Image], mapping: BidsMapping, plan: DatasetPlan) ->
 
 
 def _with_companions(volumes: VolumeTable, kept: list[VolumeRecord]) -> list[VolumeRecord]:
-    """Add the files of the data set, and of the subjects, that the chosen volumes are of."""
+    """Add the files of the data set, the subjects and the sessions that the chosen volumes are of."""
     found = {record.key: record for record in kept}
-    owners = {(record.key.project, subject) for record in kept for subject in (record.key.subject, NONE_LABEL)}
-    for project, subject in sorted(owners):
-        for record in volumes.records(Where(project, subject, NONE_LABEL)):
+    owners: set[tuple[str, str, str]] = set()
+    for record in kept:
+        project, subject, session, _ = record.key.labels
+        owners |= {(project, NONE_LABEL, NONE_LABEL), (project, subject, NONE_LABEL), (project, subject, session)}
+    for owner in sorted(owners):
+        for record in volumes.records(Where(*owner)):
             if record.kind == "files" and record.dataset == DATASET:
                 found.setdefault(record.key, record)
     return [found[key] for key in sorted(found)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 
 import nibabel
 import numpy as np
+import pytest
 from PIL import Image
 
 EMPTY = b""
@@ -61,6 +63,40 @@ def _session(subject: str, session: str, seed: int) -> dict[str, bytes]:
         f"{folder}/fmap/{stem}_dir-AP_epi.nii.gz": _image(seed + 5),
         f"{folder}/fmap/{stem}_dir-AP_epi.json": _json(PhaseEncodingDirection="j-", TotalReadoutTime=0.05),
     }
+
+
+def write(folder, files: dict[str, bytes]):
+    """Write files below a folder."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def tree(folder) -> dict[str, str]:
+    """Give the SHA-256 of every file below a folder, by its path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture
+def written():
+    return write
+
+
+@pytest.fixture
+def tree_of():
+    return tree
+
+
+@pytest.fixture
+def dataset_files() -> dict[str, bytes]:
+    return dataset()
+
+
+@pytest.fixture
+def dataset_folder(tmp_path, dataset_files):
+    return write(tmp_path / "ds", dataset_files)
 
 
 def dataset() -> dict[str, bytes]:
