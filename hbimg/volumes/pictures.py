@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from hbimg.errors import UnreadableFileError, VolumeError
+from hbimg.errors import TooManyPixelsError, UnreadableFileError, VolumeError
 from hbimg.volumes.content import FrameEncoding
 
 #: The formats that are read, as Pillow calls them; no other of its readers ever sees a file.
@@ -66,10 +66,6 @@ class PictureFacts:
     def shape(self) -> tuple[int, int, int, str]:
         """What must agree for pictures to lie in one array: rows, columns, samples, dtype."""
         return (self.rows, self.columns, self.samples, self.dtype)
-
-
-class TooManyPixelsError(UnreadableFileError):
-    """A picture promises more pixels than are ever decoded: it may be a bomb."""
 
 
 def is_pictures(encoding: FrameEncoding) -> bool:

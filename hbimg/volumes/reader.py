@@ -50,6 +50,11 @@ class StoredFile:
     unpacked_bytes: int
 
     @property
+    def is_attached(self) -> bool:
+        """Whether it lies beside the image and came in with it: a sidecar, gradients, events."""
+        return bool(self.facts.get("attached"))
+
+    @property
     def frames(self) -> int:
         """Number of frames in the file."""
         return sum(run.count for run in self.runs)
