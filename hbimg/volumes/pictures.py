@@ -139,6 +139,15 @@ def decode_picture(frame: bytes | memoryview, index: int = 0) -> NDArray[Any]:
         return np.stack(planes)
 
 
+def encode_png(pixels: NDArray[Any]) -> bytes:
+    """Give a PNG file of pixels of shape (rows, columns) or (rows, columns, samples), exactly as they are."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG")
+    return out.getvalue()
+
+
 def png_strip(pictures: Sequence[tuple[NDArray[np.uint8], int, int]], columns: int = 0, gap: int = 8) -> bytes:
     """Draw pictures side by side, `columns` in a row (0: all), each resized to its width and height in pixels.
 
