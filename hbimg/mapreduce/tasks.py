@@ -326,8 +326,8 @@ def _drop(fetched: _Fetched) -> None:
 
 def _check_name(artefact: Artefact, names: set[str]) -> None:
     name = artefact.name
-    if not name or name != name.strip() or "/" in name or "\0" in name or name in (".", ".."):
-        raise VolumeFailedError(f"{name!r} is no name for an artefact: give a file name without a folder")
+    if name != name.strip() or not name.isprintable() or any(part in ("", ".", "..") for part in name.split("/")):
+        raise VolumeFailedError(f"{name!r} is no name for an artefact: give a file name, or one below a folder")
     if name in names:
         raise VolumeFailedError(f"two artefacts are called {name!r}: each needs a name of its own")
     names.add(name)

@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 from hbimg.errors import ConfigError
 
 PORT = 9090
+#: Where masters and RegionServers listen.
+MASTER_PORT, REGION_SERVER_PORT = 16000, 16020
 TRANSPORTS = ("buffered", "framed")
 PROTOCOLS = ("binary", "compact")
 _DAY_S = 86400
@@ -62,6 +64,12 @@ class HBaseAddress:
     wait_s: float = 120.0
     own_host: bool = True
     info_port: int = INFO_PORT
+
+    @property
+    def nodes(self) -> tuple[Server, ...]:
+        """Where HBase's own RPC is looked for: masters and RegionServers on the same hosts."""
+        ports = (MASTER_PORT, REGION_SERVER_PORT)
+        return tuple(Server(server.host, port) for server in self.servers for port in ports)
 
     @classmethod
     def parse(cls, url: str) -> HBaseAddress:

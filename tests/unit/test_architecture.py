@@ -47,6 +47,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "lmdb": ("store/local.py", "store/environments.py"),
     "happybase": ("store/thrift.py",),
     "thriftpy2": ("store/thrift.py",),
+    "google": ("store/rpc/",),
+    "PIL": ("volumes/pictures.py",),
     "pydoop": ("mapreduce/pydoop_adapter.py",),
     "matplotlib": ("perfmodel/figures.py",),
     "pytest": ("testing/",),
