@@ -12,6 +12,10 @@ import time
 import pytest
 
 from hbimg.store import TableSettings, open_store
+from hbimg.store.hbase_address import Server
+from hbimg.store.rpc.admin import Admin
+from hbimg.store.rpc.cluster import Cluster
+from hbimg.store.rpc.login import SimpleLogin
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -51,6 +55,25 @@ def test_tables_that_lose_writes_or_are_normalized_are_told(cluster, table_name)
     assert table_name in told["durability-weak"]["where"]
     assert table_name in told["normalizer-on"]["where"]
     assert code == 1
+
+
+@pytest.fixture
+def admin(cluster):
+    with Admin(Cluster([Server(cluster.head, 16000)], SimpleLogin())) as admin:
+        before = admin.balancer_is_on(), admin.normalizer_is_on()
+        yield admin
+        admin.set_balancer(on=before[0])
+        admin.set_normalizer(on=before[1])
+
+
+def test_the_balancers_and_the_normalizers_switches_are_told(cluster, admin, table_name):
+    with open_store(f"hbase://{cluster.head}") as store:
+        store.create_table(table_name, TableSettings(attributes={"NORMALIZATION_ENABLED": "true"}))
+    for on in (False, True):
+        admin.set_balancer(on=on)
+        admin.set_normalizer(on=on)
+        told, _, _ = doctor("--store", f"hbase://{cluster.head}")
+        assert {name for name in told if name.endswith("-on")} == ({"balancer-on", "normalizer-on"} if on else set())
 
 
 def test_blocks_with_too_few_copies_are_told(cluster):
