@@ -44,6 +44,11 @@ def _ignore(key: VolumeKey) -> None:
     del key
 
 
+def _this_machine(key: VolumeKey) -> str:
+    del key
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
     """How the volumes of a task are worked on.
@@ -65,6 +70,8 @@ class TaskSettings:
         Called with the key before a volume is worked on.
     stopped : callable
         Asked before each volume, and while padding: whether to stop.
+    source : callable
+        Asked with the key right after a volume was read: which host serves its rows.
     """
 
     result_name: str
@@ -76,6 +83,7 @@ class TaskSettings:
     scratch: Path | None = None
     on_start: Callable[[VolumeKey], None] = field(default=_ignore)
     stopped: Callable[[], bool] = field(default=_never)
+    source: Callable[[VolumeKey], str] = field(default=_this_machine)
 
 
 @dataclass(slots=True)
@@ -89,6 +97,7 @@ class _Fetched:
     folder: tempfile.TemporaryDirectory[str] | None = None
     read_s: float = 0.0
     input_bytes: int = 0
+    source: str = ""
 
 
 def run_split(job: Job, volumes: VolumeTable, keys: Iterable[VolumeKey], settings: TaskSettings) -> Iterator[Outcome]:
@@ -185,6 +194,7 @@ class _Task:
                 return fetched
             fetched.folder = tempfile.TemporaryDirectory(prefix="hbimg-", dir=self._settings.scratch)
             fetched.volume = load(self._volumes, record, self._job, Path(fetched.folder.name), self._blocks)
+            fetched.source = self._settings.source(fetched.key)
         except FATAL:
             _drop(fetched)
             raise
@@ -290,6 +300,7 @@ class _Task:
             end_s=now,
             input_bytes=fetched.volume.size_bytes if fetched.volume else fetched.input_bytes,
             output_bytes=output_bytes,
+            source=fetched.source,
         )
 
 

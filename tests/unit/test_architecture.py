@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "volumes": {"errors", "model", "rowkeys", "store"},
     "allocation": {"errors", "model", "perfmodel", "rowkeys", "store", "volumes"},
     "ingest": {"errors", "model", "rowkeys", "store", "volumes"},
-    "mapreduce": {"errors", "model", "rowkeys", "store", "volumes"},
+    "mapreduce": {"errors", "model", "perfmodel", "rowkeys", "store", "volumes"},
     "testing": {"errors", "model", "rowkeys", "store", "volumes", "allocation", "ingest", "mapreduce"},
     "cli": {
         "errors",
