@@ -112,6 +112,13 @@ class LoadedVolume:
         compressed = encoding is None or is_compressed(encoding)
         return voxels_of_frames(self.record, self.frames if compressed else self.frame_block)
 
+    def pictures(self) -> Iterator[npt.NDArray[Any]]:
+        """Give each frame of a package of pictures as an array (pages, rows, columns[, samples]), one at a time."""
+        from hbimg.volumes.pictures import decode_picture
+
+        for index, frame in enumerate(self.frames):
+            yield decode_picture(frame, index)
+
     @property
     def stem(self) -> str:
         """The start of an output's file name: the scan's label."""
@@ -162,6 +169,10 @@ class Job(ABC):
     def parameters(self) -> dict[str, Any]:
         """Give the parameters, ready for JSON."""
         return asdict(self)
+
+    def deciding_parameters(self) -> dict[str, Any]:
+        """Give the parameters that decide whether a stored result is current: all, unless a job leaves limits out."""
+        return self.parameters()
 
     @classmethod
     def of_parameters(cls, parameters: Mapping[str, Any]) -> Self:
@@ -229,4 +240,4 @@ PARTIAL = "partial"
 
 def result_parameters(job: Job) -> dict[str, Any]:
     """Give the parameters that decide whether a stored result is current."""
-    return job.partial_parameters() if isinstance(job, ReducingJob) else job.parameters()
+    return job.partial_parameters() if isinstance(job, ReducingJob) else job.deciding_parameters()

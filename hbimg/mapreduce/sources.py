@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from bisect import bisect_right
 
 from hbimg.errors import StoreError
+from hbimg.mapreduce.outcomes import same_host
 from hbimg.model import VolumeKey
 from hbimg.store import Region
 from hbimg.volumes import VolumeTable
@@ -15,16 +17,20 @@ _GOOD_FOR_S = 2.0
 
 
 class Sources:
-    """Finds the host of a volume's region. For one thread."""
+    """Finds the host that a volume's bytes came from: a gateway on another host, else its region's. For one thread."""
 
     def __init__(self, volumes: VolumeTable) -> None:
         self._volumes = volumes
+        self._host = socket.gethostname()
         self._regions: list[Region] = []
         self._starts: list[bytes] = []
         self._asked_at = float("-inf")
 
     def __call__(self, key: VolumeKey) -> str:
         """Give the host, '' for this machine; 'unknown' where the store cannot tell now."""
+        gateway = self._volumes.table.gateway  # first: asking for regions is a call too
+        if gateway and not same_host(gateway, self._host) and gateway != "localhost":
+            return gateway
         if time.monotonic() - self._asked_at > _GOOD_FOR_S:
             try:
                 self._regions = self._volumes.table.regions()

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from hbimg.errors import StoreError, StoreUnavailableError
 from hbimg.store.hbase_address import HBaseAddress, Server
 from hbimg.store.hbase_errors import PASSING
+from hbimg.store.hbase_limits import Limits
 
 #: HBase's Thrift servers drop a connection that was idle for a minute; ours is not used again after less.
 IDLE_S = 45.0
@@ -64,11 +65,20 @@ class Servers:
         self._packings: dict[Server, Any] = {}
         self._process = os.getpid()
         self.servers: tuple[Server, ...] = address.servers
+        self._last = threading.local()
         first = self._open()
         own = Server(own_host, first.server.port)
         if address.own_host and own not in self.servers and self._same_cluster(own, first):
             self.servers = (own, *self.servers)
-        self._give_back(first)
+            first.close()  # else it would be taken for the next call, and lead all that is read around by its host
+        else:
+            self._give_back(first)
+
+    def limits(self) -> Limits:
+        """Give what looks at the limits of the server that is used first."""
+        server = self.servers[0] if self.servers[0] in self._packings else next(iter(self._packings))
+        framed = getattr(self._packings[server], "transport", "") == "framed"
+        return Limits(server, self.address.info_port, framed=framed)
 
     def call(self, method: str, *arguments: Any, doing: str, table: str | None = None) -> Any:
         """Call a method, on another server or again while servers are gone or busy.
@@ -89,8 +99,14 @@ class Servers:
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
+    @property
+    def last_host(self) -> str:
+        """The host whose server this thread's last call went to; '' before the first."""
+        return getattr(self._last, "host", "")
+
     def _call_once(self, method: str, arguments: tuple[Any, ...], doing: str, table: str | None) -> Any:
         connection = self._take()
+        self._last.host = connection.server.host
         try:
             answer = connection.call(method, *arguments, doing=doing, table=table)
         except BaseException:

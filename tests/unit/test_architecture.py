@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "allocation": {"errors", "model", "perfmodel", "rowkeys", "store", "volumes"},
     "ingest": {"errors", "model", "rowkeys", "store", "volumes"},
     "mapreduce": {"errors", "model", "perfmodel", "rowkeys", "store", "volumes"},
+    "doctor": {"errors", "model", "config", "rowkeys", "store", "volumes"},
     "testing": {"errors", "model", "rowkeys", "store", "volumes", "allocation", "ingest", "mapreduce"},
     "cli": {
         "errors",
@@ -33,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ingest",
         "mapreduce",
         "perfmodel",
+        "doctor",
         "testing",
     },
     "__main__": {"cli"},
@@ -42,9 +44,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "rich": ("cli/",),
-    "lmdb": ("store/local.py", "store/environments.py"),
+    "lmdb": ("store/local.py", "store/local_errors.py", "store/environments.py"),
     "happybase": ("store/thrift.py",),
     "thriftpy2": ("store/thrift.py",),
+    "google": ("store/rpc/",),
+    "PIL": ("volumes/pictures.py",),
     "pydoop": ("mapreduce/pydoop_adapter.py",),
     "matplotlib": ("perfmodel/figures.py",),
     "pytest": ("testing/",),
