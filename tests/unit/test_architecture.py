@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "allocation": {"errors", "model", "perfmodel", "rowkeys", "store", "volumes"},
     "bids": {"errors", "model", "rowkeys", "store", "volumes"},
     "ingest": {"errors", "model", "rowkeys", "store", "volumes", "bids"},
-    "mapreduce": {"errors", "model", "rowkeys", "store", "volumes"},
+    "mapreduce": {"errors", "model", "perfmodel", "rowkeys", "store", "volumes"},
     "doctor": {"errors", "model", "config", "rowkeys", "store", "volumes"},
     "testing": {"errors", "model", "rowkeys", "store", "volumes", "allocation", "bids", "ingest", "mapreduce"},
     "cli": {
