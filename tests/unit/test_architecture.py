@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "volumes": {"errors", "model", "rowkeys", "store"},
     "allocation": {"errors", "model", "perfmodel", "rowkeys", "store", "volumes"},
     "ingest": {"errors", "model", "rowkeys", "store", "volumes"},
+    "access": {"errors", "model", "config", "rowkeys", "store", "volumes"},
     "mapreduce": {"errors", "model", "rowkeys", "store", "volumes"},
     "testing": {"errors", "model", "rowkeys", "store", "volumes", "allocation", "ingest", "mapreduce"},
     "cli": {
@@ -46,6 +47,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "happybase": ("store/thrift.py",),
     "thriftpy2": ("store/thrift.py",),
     "pydoop": ("mapreduce/pydoop_adapter.py",),
+    "fsspec": ("access/filesystem.py",),
     "matplotlib": ("perfmodel/figures.py",),
     "pytest": ("testing/",),
     "hypothesis": ("testing/",),
