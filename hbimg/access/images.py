@@ -20,7 +20,7 @@ from hbimg.access.sessions import reading_table, store_url
 from hbimg.errors import ConfigError, VolumeError
 from hbimg.store import Buffer
 from hbimg.volumes import VolumeReader, VolumeRecord
-from hbimg.volumes.decoding import decode_planes, is_compressed
+from hbimg.volumes.decoding import decode_planes, is_plain
 from hbimg.volumes.nifti_header import nifti_header
 from hbimg.volumes.voxels import voxels
 
@@ -69,7 +69,7 @@ def image_of(record: VolumeRecord, store: str, table: str) -> Any:
     """Give the image of a stored volume; `open_image` says what is given and raised."""
     if record.geometry is None or record.encoding is None:
         raise VolumeError(f"{record.key} is no volume: {record.reason or 'it has no geometry'}")
-    if record.format.startswith("nifti"):
+    if record.format.startswith(("nifti", "cifti")):
         return _nifti_image(record, store, table)
     if _is_planes(record):
         return _read(MadeUpNifti(record, store, table))
@@ -117,7 +117,7 @@ def _read(image: Any, header: Any = None) -> Any:
 
 
 class MadeUpNifti(FrameFile):
-    """The NIfTI file that a volume of single planes would be; it can be pickled."""
+    """The NIfTI file that a volume of grey planes would be; it can be pickled."""
 
     def __init__(self, record: VolumeRecord, store: str, table: str) -> None:
         self._made_of = (record, store, table)
@@ -126,7 +126,7 @@ class MadeUpNifti(FrameFile):
         assert encoding is not None
         header = nifti_header(geometry)
         self._head = header.binaryblock.ljust(int(header["vox_offset"]), b"\0")
-        length = encoding.rows * encoding.columns * np.dtype(encoding.dtype).itemsize
+        length = encoding.rows * encoding.columns * np.dtype(encoding.dtype).itemsize * encoding.planes
         starts = len(self._head) + length * np.arange(record.frames, dtype=np.int64)
         layout = Layout(len(self._head) + length * record.frames, starts, np.full(record.frames, length, np.int64))
         super().__init__(layout, lambda: self._head, self._read_planes)
@@ -140,23 +140,22 @@ class MadeUpNifti(FrameFile):
         assert record.encoding is not None
         with reading_table(store, table) as volumes:
             for frame in frames_between(volumes, record, first, end):
-                yield decode_planes([frame], record.encoding).tobytes() if is_compressed(record.encoding) else frame
+                yield frame if is_plain(record.encoding) else decode_planes([frame], record.encoding).tobytes()
 
 
 def _is_planes(record: VolumeRecord) -> bool:
-    """Whether frame n of a volume is its grey plane n, and all planes are scaled alike."""
+    """Whether each frame of a volume decodes to its next grey planes, and all planes are scaled alike."""
     geometry, encoding = record.geometry, record.encoding
     assert geometry is not None
     assert encoding is not None
+    planes, plane_bytes = record.frames * encoding.planes, encoding.rows * encoding.columns
     return (
-        (encoding.samples, encoding.planes) == (1, 1)
-        and record.frames == int(np.prod(geometry.shape[2:]))
-        and record.plane_map.get("order", "running") == "running"
+        encoding.samples == 1
+        and planes == int(np.prod(geometry.shape[2:]))
+        and "planes" not in record.plane_map
         and "rescale_slopes" not in encoding.details
         and geometry.dtype == encoding.dtype
-        and (
-            is_compressed(encoding) or record.frame_bytes == np.dtype(geometry.dtype).itemsize * np.prod(geometry.shape)
-        )
+        and not (is_plain(encoding) and record.frame_bytes != planes * plane_bytes * np.dtype(encoding.dtype).itemsize)
     )
 
 

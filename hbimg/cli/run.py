@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
+from hbimg.cli import cluster_options
 from hbimg.cli.options import json_option, opened_store, store_option, table_option, where_option
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def job_command(
 
     def callback(**options: Any) -> None:
         common = {key: options.pop(key) for key in _COMMON}
+        common["cluster"] = {key: options.pop(key) for key in cluster_options.NAMES}
         _run(make_job(options), **common)
 
     command = click.Command(name, callback=callback, help=_help(name, job_class))
@@ -110,7 +112,18 @@ def fields_of(job_class: type[Job]) -> list[tuple[Field[Any], type]]:
     return [(item, hints[item.name]) for item in fields(job_class)]
 
 
-_COMMON = ("table", "store", "where", "workers", "result_name", "force", "pad_to", "as_json")
+_COMMON = (
+    "table",
+    "store",
+    "where",
+    "workers",
+    "result_name",
+    "force",
+    "pad_to",
+    "stealing",
+    "max_failures",
+    "as_json",
+)
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     table_option,
     store_option,
@@ -126,6 +139,19 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--pad-to", type=float, default=0.0, metavar="SECONDS", help="Let every volume take at least this long."
     ),
+    click.option(
+        "--stealing/--no-stealing",
+        default=True,
+        show_default=True,
+        help="Whether idle workers of a simulated server take volumes of another one.",
+    ),
+    click.option(
+        "--max-failures",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Stop when more than N volumes have failed.  [default: never]",
+    ),
+    *cluster_options.OPTIONS,
     json_option,
 )
 
@@ -176,20 +202,36 @@ def _run(
     result_name: str | None,
     force: bool,
     pad_to: float,
+    stealing: bool,
+    max_failures: int | None,
+    cluster: dict[str, Any],
     as_json: bool,
 ) -> None:
     from hbimg.cli.printing import progress_bar, say
     from hbimg.mapreduce.run import Progress, RunSettings, run_job
     from hbimg.volumes import VolumeTable, Where
 
-    settings = RunSettings(Where.parse(where), result_name, workers or 0, force=force, pad_to_s=pad_to)
+    settings = RunSettings(
+        Where.parse(where),
+        result_name,
+        workers or 0,
+        force=force,
+        pad_to_s=pad_to,
+        stealing=stealing,
+        max_failures=max_failures,
+    )
     with opened_store(store) as opened, progress_bar() as bar:
+        volumes = VolumeTable.open(opened, table)
+        settings = cluster_options.with_engine(settings, cluster, opened.url)
+        if cluster["dry_run"]:
+            cluster_options.print_submission(job, opened, volumes, settings)
+            return
 
         def show(progress: Progress) -> None:
             failed = f", {progress.failed} failed" if progress.failed else ""
             bar(f"{job.name}: {progress.total} volumes{failed}", progress.ended_bytes, progress.total_bytes)
 
-        result = run_job(job, opened, VolumeTable.open(opened, table), settings, on_progress=show, say=say)
+        result = run_job(job, opened, volumes, settings, on_progress=show, say=say)
     _print(result, as_json=as_json)
 
 

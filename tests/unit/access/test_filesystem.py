@@ -163,4 +163,4 @@ def test_examples_of_the_documentation_run(home, monkeypatch):
             compile(block, "docs/python.md", "exec")
         else:
             shown = block.replace("t1/adhd/sub-01/ses-1/T1w", VOLUME)
-            exec(shown.replace('"t1"', '"t"').replace("//t1/", "//t/"), {"__name__": "page"})
+            exec(shown.replace('"t1"', '"t"').replace("//t1", "//t"), {"__name__": "page"})
