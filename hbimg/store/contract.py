@@ -37,6 +37,8 @@ MAX_QUALIFIER_BYTES = 64
 MAX_FAMILIES = 16
 #: Largest cell that a table takes: HBase's hbase.server.keyvalue.maxsize less the key.
 MAX_CELL_BYTES = 10_000_000
+#: Gigabit Ethernet, less what its headers take.
+LINK_BYTES_PER_S = 117e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,15 @@ class Region:
     range: KeyRange
     server: str
     size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedServer:
+    """A server of a store on one machine: as many tasks at once as it has slots, behind a link of its own."""
+
+    name: str
+    slots: int
+    link_bytes_per_s: float = LINK_BYTES_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +228,9 @@ class Table(ABC):
 
 class Store(ABC):
     """An open store: a set of tables. A context manager that closes it."""
+
+    #: Servers that a store on one machine simulates; empty where there are none, or real ones.
+    servers: tuple[SimulatedServer, ...] = ()
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -182,6 +182,8 @@ def test_a_store_that_is_gone_stops_the_run_with_its_own_error(url, tmp_path):
     class Gone:
         """A store whose URL leads to an empty folder."""
 
+        servers = ()
+
         def __init__(self, url):
             self.url = url
 
