@@ -159,8 +159,19 @@ def png_strip(pictures: Sequence[tuple[NDArray[np.uint8], int, int]], columns: i
             canvas.paste(Image.fromarray(pixels).convert("RGB").resize((w, h)), (left, top))
             left += w + gap
         top += max(h for _, _, h in row) + gap
+    return _png(canvas)
+
+
+def png_bytes(pixels: NDArray[Any]) -> bytes:
+    """Give a PNG file, exact, of pixels (rows, columns) of uint8 or uint16, or (rows, columns, samples) of uint8."""
+    from PIL import Image
+
+    return _png(Image.fromarray(pixels))
+
+
+def _png(image: Any) -> bytes:
     out = io.BytesIO()
-    canvas.save(out, "PNG")
+    image.save(out, "PNG")
     return out.getvalue()
 
 
