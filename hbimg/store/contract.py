@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from hbimg.errors import CellTooLargeError, ConfigError, StoreError
 from hbimg.rowkeys import MAX_ROW_BYTES, KeyRange
+from hbimg.store.receiving import ReceivedRow, copied_rows
 
 #: What a cell's value may be where it is handed over: anything with the buffer protocol, without a copy.
 Buffer = bytes | bytearray | memoryview
@@ -211,6 +212,33 @@ class Table(ABC):
             If the store cannot do it (`can_purge`): the message says how it is done.
         """
 
+    def receive(
+        self, key_range: KeyRange, family: str, target: memoryview, tail_bytes: int = 0
+    ) -> Iterator[ReceivedRow]:
+        """Read the cells of one family of a range into an array, one behind the other, without their last bytes.
+
+        A store that can do so receives them there from its server, with no copy on the way.
+
+        Parameters
+        ----------
+        key_range : KeyRange
+        family : str
+        target : memoryview
+            Writable, of single bytes, with room for all payloads and one tail.
+        tail_bytes : int
+            How many bytes at the end of each cell are not for the array: they are given beside it.
+
+        Raises
+        ------
+        StoreError
+            At once, if the table has no such family.
+        CellTooLargeError
+            If the cells do not fit the array.
+        CorruptCellError
+            If a cell is shorter than its tail.
+        """
+        return copied_rows(self.scan(key_range, [family]), target, tail_bytes)
+
     def put(self, row: bytes, cells: Cells) -> None:
         """Write one row at once."""
         self.put_many([Put(row, cells)])
@@ -231,6 +259,8 @@ class Store(ABC):
 
     #: Servers that a store on one machine simulates; empty where there are none, or real ones.
     servers: tuple[SimulatedServer, ...] = ()
+    #: How it is reached, in words, where there is more than one way; else empty.
+    through: str = ""
 
     def __init__(self, url: str) -> None:
         self.url = url

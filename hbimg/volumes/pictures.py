@@ -139,6 +139,13 @@ def decode_picture(frame: bytes | memoryview, index: int = 0) -> NDArray[Any]:
         return np.stack(planes)
 
 
+def encode_png(pixels: NDArray[Any]) -> bytes:
+    """Give a PNG file of pixels of shape (rows, columns) or (rows, columns, samples), exactly as they are."""
+    from PIL import Image
+
+    return _png(Image.fromarray(np.ascontiguousarray(pixels)))
+
+
 def png_strip(pictures: Sequence[tuple[NDArray[np.uint8], int, int]], columns: int = 0, gap: int = 8) -> bytes:
     """Draw pictures side by side, `columns` in a row (0: all), each resized to its width and height in pixels.
 
@@ -160,13 +167,6 @@ def png_strip(pictures: Sequence[tuple[NDArray[np.uint8], int, int]], columns: i
             left += w + gap
         top += max(h for _, _, h in row) + gap
     return _png(canvas)
-
-
-def png_bytes(pixels: NDArray[Any]) -> bytes:
-    """Give a PNG file, exact, of pixels (rows, columns) of uint8 or uint16, or (rows, columns, samples) of uint8."""
-    from PIL import Image
-
-    return _png(Image.fromarray(pixels))
 
 
 def _png(image: Any) -> bytes:

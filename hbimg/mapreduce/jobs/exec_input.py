@@ -17,7 +17,7 @@ from hbimg.mapreduce.jobs.gzipping import DEFAULT_LEVEL, GzipLevel
 from hbimg.mapreduce.jobs.nifti_file import nifti_bytes, plane_bytes
 from hbimg.store import Buffer
 from hbimg.volumes import VolumeRecord
-from hbimg.volumes.pictures import png_bytes
+from hbimg.volumes.pictures import encode_png
 
 #: How the input may be given.
 FORMS = ("original", "nifti", "nifti.gz", "dicom", "image")
@@ -153,7 +153,7 @@ def _planes(volume: LoadedVolume) -> npt.NDArray[Any]:
 
 def _png(volume: LoadedVolume, plane: npt.NDArray[Any], window: str) -> bytes:
     """Give a plane as a PNG file whose rows are those that are stored; exact, unless a window is given."""
-    return png_bytes(np.ascontiguousarray(_grey(volume, np.swapaxes(plane, 0, 1), window)))
+    return encode_png(_grey(volume, np.swapaxes(plane, 0, 1), window))
 
 
 def _grey(volume: LoadedVolume, pixels: npt.NDArray[Any], window: str) -> npt.NDArray[Any]:
