@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
+from hbimg.cli import cluster_options
 from hbimg.cli.options import json_option, opened_store, store_option, table_option, where_option
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _command(name: str, job_class: type[Job]) -> click.Command:
     def callback(**options: Any) -> None:
         texts = _pairs(options.pop("param", ()))
         common = {key: options.pop(key) for key in _COMMON}
+        common["cluster"] = {key: options.pop(key) for key in cluster_options.NAMES}
         job = job_class.of_texts(texts) if own else job_class.of_parameters(options)
         _run(job, **common)
 
@@ -84,7 +86,7 @@ def _command(name: str, job_class: type[Job]) -> click.Command:
     return command
 
 
-_COMMON = ("table", "store", "where", "workers", "result_name", "force", "pad_to", "as_json")
+_COMMON = ("table", "store", "where", "workers", "result_name", "force", "pad_to", "max_failures", "as_json")
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     table_option,
     store_option,
@@ -100,6 +102,13 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--pad-to", type=float, default=0.0, metavar="SECONDS", help="Let every volume take at least this long."
     ),
+    click.option(
+        "--max-failures",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Stop when more than N volumes have failed.  [default: never]",
+    ),
+    *cluster_options.OPTIONS,
     json_option,
 )
 
@@ -148,20 +157,29 @@ def _run(
     result_name: str | None,
     force: bool,
     pad_to: float,
+    max_failures: int | None,
+    cluster: dict[str, Any],
     as_json: bool,
 ) -> None:
     from hbimg.cli.printing import progress_bar, say
     from hbimg.mapreduce.run import Progress, RunSettings, run_job
     from hbimg.volumes import VolumeTable, Where
 
-    settings = RunSettings(Where.parse(where), result_name, workers or 0, force=force, pad_to_s=pad_to)
+    settings = RunSettings(
+        Where.parse(where), result_name, workers or 0, force=force, pad_to_s=pad_to, max_failures=max_failures
+    )
     with opened_store(store) as opened, progress_bar() as bar:
+        volumes = VolumeTable.open(opened, table)
+        settings = cluster_options.with_engine(settings, cluster, opened.url)
+        if cluster["dry_run"]:
+            cluster_options.print_submission(job, opened, volumes, settings)
+            return
 
         def show(progress: Progress) -> None:
             failed = f", {progress.failed} failed" if progress.failed else ""
             bar(f"{job.name}: {progress.total} volumes{failed}", progress.ended_bytes, progress.total_bytes)
 
-        result = run_job(job, opened, VolumeTable.open(opened, table), settings, on_progress=show, say=say)
+        result = run_job(job, opened, volumes, settings, on_progress=show, say=say)
     _print(result, as_json=as_json)
 
 

@@ -13,11 +13,13 @@ from hbimg.errors import ConfigError
 from hbimg.ingest.dicom import is_dicom
 from hbimg.ingest.heads import Head, read_head
 from hbimg.ingest.nifti import is_analyze, is_nifti
+from hbimg.ingest.pictures import is_picture
 
 #: Enough for DICOM's preamble and first elements, and for both NIfTI headers.
 HEAD_BYTES = 1024
+_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 #: Names that promise an image. A file of such a name that is none is refused; any other is left alone.
-_IMAGE_SUFFIXES = (".dcm", ".dicom", ".nii", ".nii.gz", ".dcm.gz", ".ima")
+_IMAGE_SUFFIXES = (".dcm", ".dicom", ".nii", ".nii.gz", ".dcm.gz", ".ima", *_PICTURE_SUFFIXES)
 
 
 class Kind(StrEnum):
@@ -25,6 +27,7 @@ class Kind(StrEnum):
 
     DICOM = "dicom"
     NIFTI = "nifti"
+    PICTURE = "picture"
     OTHER = "other"
     BROKEN = "broken"
 
@@ -121,7 +124,7 @@ def _look_at(path: Path, name: str) -> FoundFile:
         return FoundFile(path, shown, Kind.BROKEN, reason=_cannot_be_read(error))
     found = FoundFile(path, shown, Kind.OTHER, head.gzipped, status.st_size, status.st_mtime_ns)
     kind, reason = _judge(path, head, status.st_size)
-    if kind in (Kind.DICOM, Kind.NIFTI) and shown != name:
+    if kind in (Kind.DICOM, Kind.NIFTI, Kind.PICTURE) and shown != name:
         kind, reason = Kind.BROKEN, "has a name that is no UTF-8, under which it could not be given back: rename it"
     return replace(found, kind=kind, reason=reason)
 
@@ -129,8 +132,10 @@ def _look_at(path: Path, name: str) -> FoundFile:
 def _judge(path: Path, head: Head, size_bytes: int) -> tuple[Kind, str]:
     if is_nifti(head.data):
         return Kind.NIFTI, ""
-    if is_dicom(head.data) and not head.gzipped:
+    if is_dicom(head.data):
         return Kind.DICOM, ""
+    if is_picture(head.data) and not head.gzipped:
+        return Kind.PICTURE, ""
     if is_analyze(head.data):
         return Kind.BROKEN, "is ANALYZE 7.5, which says nothing of left and right: convert it to NIfTI first"
     if path.name.lower().endswith(_IMAGE_SUFFIXES):
@@ -143,7 +148,5 @@ def _why_broken(head: Head, size_bytes: int) -> str:
         return "is empty"
     if head.damage:
         return f"is a damaged gzip file: {head.damage}"
-    if head.gzipped and is_dicom(head.data):
-        return "is a gzipped DICOM file: unpack it with gunzip first"
     inside = " when unpacked" if head.gzipped else ""
-    return f"has the name of an image, but is neither DICOM nor NIfTI{inside}"
+    return f"has the name of an image, but is neither DICOM nor NIfTI nor a picture{inside}"

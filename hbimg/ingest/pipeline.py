@@ -22,10 +22,13 @@ from hbimg.errors import (
     StorePermissionError,
     StoreUnavailableError,
 )
-from hbimg.ingest.candidates import Candidate, Outcome
+from hbimg.ingest.candidates import Candidate, Names, Outcome
 from hbimg.ingest.discover import FoundFile, Kind, discover
 from hbimg.ingest.keys import KeyRules
 from hbimg.ingest.nifti import nifti_candidate, stem_of
+from hbimg.ingest.pictures import PACKAGE_PICTURES, Picture
+from hbimg.ingest.pictures import candidates as picture_candidates
+from hbimg.ingest.pictures import examine as examine_picture
 from hbimg.ingest.sources import MAX_TRAILING_BYTES, PathSource, reading
 from hbimg.ingest.workers import Pool
 from hbimg.model import VolumeKey
@@ -56,6 +59,8 @@ class IngestOptions:
         Keep a recipe for gzip streams where zlib makes them again, instead of the streams.
     workers : int
         Number of processes.
+    package : int
+        Pictures in one volume, at most.
     """
 
     keys: KeyRules
@@ -63,6 +68,7 @@ class IngestOptions:
     replace: bool = False
     reproduce_gzip: bool = False
     workers: int = 1
+    package: int = PACKAGE_PICTURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,11 @@ def plan(
     used = {file.path for candidate in candidates for file in candidate.files}
     left = [f for f in found if f.kind is Kind.OTHER and f.path not in used]
     others += [Outcomes("left alone", "", f.name, 1, f.size_bytes, 0, f.reason) for f in left]
+    if options.keys.listed:
+        gone = options.keys.listed.unused(file.name for file in found)
+        others += [
+            Outcomes("refused", "", n, 0, 0, 0, f"{n} is in {options.keys.listed.path}, but not there") for n in gone
+        ]
     return sorted(planned, key=lambda p: (str(p.key or ""), p.names)), others
 
 
@@ -196,18 +207,34 @@ def _candidates(
 ) -> tuple[list[Candidate], list[Outcomes]]:
     from hbimg.ingest.dicom import candidates as dicom_candidates
 
-    images = [f for f in found if f.kind in (Kind.DICOM, Kind.NIFTI)]
+    images = [f for f in found if f.kind in (Kind.DICOM, Kind.NIFTI, Kind.PICTURE)]
     nifti: list[Candidate] = []
     facts: list[Any] = []
+    pictures: list[Picture] = []
     failures: list[Outcomes] = []
+    lists: dict[Kind, list[Any]] = {
+        Kind.NIFTI: nifti,
+        Kind.DICOM: facts,
+        Kind.PICTURE: pictures,
+        Kind.BROKEN: failures,
+    }
     tasks = [(images[i : i + _FILES_PER_TASK],) for i in range(0, len(images), _FILES_PER_TASK)]
     done = 0
     for results in pool.run(_read_headers, tasks, inline=len(images) < _FEW_FILES):
         for kind, result in results:
-            {Kind.NIFTI: nifti, Kind.DICOM: facts, Kind.BROKEN: failures}[kind].append(result)
+            lists[kind].append(result)
         done += len(results)
         progress("reading headers", done, len(images))
-    return nifti + dicom_candidates(facts, accept_incomplete=options.accept_incomplete), failures
+    packages = picture_candidates([(one, _told(options.keys, one.name)) for one in pictures], options.package)
+    return nifti + packages + dicom_candidates(facts, accept_incomplete=options.accept_incomplete), failures
+
+
+def _told(rules: KeyRules, name: str) -> Names | None:
+    """Give what is told of a file's key, or None where that cannot be told: then it is refused when it is named."""
+    try:
+        return rules.told(name)
+    except HbimgError:
+        return None
 
 
 def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
@@ -219,8 +246,10 @@ def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
         try:
             if file.kind is Kind.NIFTI:
                 results.append((Kind.NIFTI, nifti_candidate(file.path)))
+            elif file.kind is Kind.PICTURE:
+                results.append((Kind.PICTURE, examine_picture(file.path, file.name)))
             else:
-                results.append((Kind.DICOM, examine(file.path)))
+                results.append((Kind.DICOM, examine(file.path, gzipped=file.gzipped)))
         except IngestError as error:
             refused = Outcomes("refused", "", file.name, 1, file.size_bytes, 0, str(error))
             results.append((Kind.BROKEN, refused))
@@ -233,7 +262,8 @@ def _named(candidate: Candidate, files: dict[Path, FoundFile], rules: KeyRules) 
     names = _distinct([files[path].name if path in files else path.name for path in paths], paths)
     modified_ns = tuple(files[path].modified_ns if path in files else 0 for path in paths)
     try:
-        key, texts = rules.key_of(names[0], stem_of(paths[0]), candidate.names)
+        told = candidate.told or rules.told(names[0], stem_of(paths[0]))
+        key, texts = rules.key_told(names[0], told, candidate.names)
     except HbimgError as error:
         if candidate.outcome is not Outcome.REFUSE:
             candidate = replace(candidate, outcome=Outcome.REFUSE, reason=str(error))
@@ -320,10 +350,12 @@ def _source_file(item: Planned, number: int, options: IngestOptions) -> SourceFi
     if packing is not None:
         last = file.runs[-1] if file.runs else None
         limit = MAX_TRAILING_BYTES + (last.offset + last.count * last.length if last else 0)
-        with reading(file.path):
-            recipe = gzip_recipe(file.path, limit) if options.reproduce_gzip else None
-        packing = recipe or {"kind": "gzip", "kept": True}
-    source = PathSource(file.path, limit, item.modified_ns[number])
+        if not packing.get("kept"):
+            with reading(file.path):
+                recipe = gzip_recipe(file.path, limit) if options.reproduce_gzip else None
+            packing = recipe or {"kind": "gzip", "kept": True}
+    deflated_from = packing.get("start", 0) if packing else 0
+    source = PathSource(file.path, limit, item.modified_ns[number], deflated_from)
     return SourceFile(item.names[number], source, file.size_bytes, "", file.runs, packing, file.facts)
 
 

@@ -112,6 +112,13 @@ class LoadedVolume:
         plain = encoding is not None and is_plain(encoding)
         return voxels_of_frames(self.record, self.frame_block if plain else self.frames)
 
+    def pictures(self) -> Iterator[npt.NDArray[Any]]:
+        """Give each frame of a package of pictures as an array (pages, rows, columns[, samples]), one at a time."""
+        from hbimg.volumes.pictures import decode_picture
+
+        for index, frame in enumerate(self.frames):
+            yield decode_picture(frame, index)
+
     @property
     def stem(self) -> str:
         """The start of an output's file name: the scan's label."""

@@ -18,6 +18,7 @@ from hbimg.rowkeys.scheme import (
     run_row,
     runs_range,
     settings_row,
+    stop_row,
 )
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "run_row",
     "runs_range",
     "settings_row",
+    "stop_row",
     "text_of",
 ]

@@ -208,6 +208,11 @@ def run_row(run_id: str) -> bytes:
     return b"!run," + check_label(run_id).encode() + FIELD_END
 
 
+def stop_row(run_id: str) -> bytes:
+    """Give the row whose presence asks the tasks of a run to end after the volumes they are at."""
+    return b"!stop," + check_label(run_id).encode() + FIELD_END
+
+
 def runs_range() -> KeyRange:
     """Give the range of all runs."""
     return KeyRange.of_prefix(b"!run,")

@@ -39,6 +39,7 @@ from hbimg.store.contract import (
 )
 from hbimg.store.hbase_address import HBaseAddress
 from hbimg.store.hbase_batches import BATCH_BYTES, RowCount, put_batches
+from hbimg.store.hbase_limits import Limits
 from hbimg.store.hbase_servers import Servers
 from hbimg.store.hbase_tables import describe, full_name_of, is_ours, name_of, refuse_unlike, settings_of
 from hbimg.store.thrift import api, connect
@@ -54,11 +55,12 @@ class HBaseTable(Table):
     batch_bytes = BATCH_BYTES
     can_purge = False
 
-    def __init__(self, name: str, settings: TableSettings, full_name: str, servers: Servers) -> None:
+    def __init__(self, name: str, settings: TableSettings, full_name: str, servers: Servers, limits: Limits) -> None:
         super().__init__(name, settings)
         self._families = {family.name for family in settings.families}
         self._full_name = full_name
         self._servers = servers
+        self._limits = limits
 
     def _call(self, method: str, doing: str, *arguments: Any) -> Any:
         return self._servers.call(
@@ -104,6 +106,7 @@ class HBaseTable(Table):
         return found
 
     def put_many(self, puts: Iterable[Put]) -> None:
+        self._limits.check()
         for rows in put_batches(self._checked(puts)):
             self._call("putMultiple", "writing to", [_put_of(row, cells) for row, cells in rows.items()])
 
@@ -199,6 +202,7 @@ class HBaseStore(Store):
         super().__init__(address.url)
         self._namespace = address.namespace
         self._servers = Servers(address, connect, socket.gethostname())
+        self._limits = self._servers.limits()
 
     def _full_name(self, name: str) -> str:
         check_table_name(name)
@@ -217,6 +221,7 @@ class HBaseStore(Store):
         return sorted(name.removeprefix(f"{self._namespace}:") if self._namespace else name for name in names)
 
     def create_table(self, name: str, settings: TableSettings) -> Table:
+        self._limits.check()
         full_name = self._full_name(name)
         descriptor = describe(full_name, settings)
         if self._exists(full_name):
@@ -239,7 +244,12 @@ class HBaseStore(Store):
 
     def table(self, name: str) -> Table:
         settings = settings_of(self._descriptor(name), f"table {name!r} in {self.url}")
-        return HBaseTable(name, settings, self._full_name(name), self._servers)
+        return HBaseTable(name, settings, self._full_name(name), self._servers, self._limits)
+
+    def attributes(self, name: str) -> dict[str, str]:
+        """Give all of HBase's attributes of a table, hbimg's own among them; TableNotFoundError if there is none."""
+        found = self._descriptor(name).attributes or {}
+        return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in found.items()}
 
     def drop_table(self, name: str) -> None:
         if not is_ours(self._descriptor(name)):

@@ -11,10 +11,13 @@ from urllib.parse import parse_qsl, urlsplit
 from hbimg.errors import ConfigError
 
 PORT = 9090
+#: Where masters and RegionServers listen.
+MASTER_PORT, REGION_SERVER_PORT = 16000, 16020
 TRANSPORTS = ("buffered", "framed")
 PROTOCOLS = ("binary", "compact")
 _DAY_S = 86400
-_KNOWN = "namespace, transport, protocol, timeout_s, wait_s, own_host"
+INFO_PORT = 9095
+_KNOWN = "namespace, transport, protocol, timeout_s, wait_s, own_host, info_port"
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -48,6 +51,8 @@ class HBaseAddress:
         How long a call is tried again while servers are gone or busy.
     own_host : bool
         Whether a Thrift server of the same cluster on this host is preferred.
+    info_port : int
+        Port of the Thrift servers' web pages, which tell their limits; 0: they are not looked at.
     """
 
     url: str
@@ -58,6 +63,13 @@ class HBaseAddress:
     timeout_s: float = 60.0
     wait_s: float = 120.0
     own_host: bool = True
+    info_port: int = INFO_PORT
+
+    @property
+    def nodes(self) -> tuple[Server, ...]:
+        """Where HBase's own RPC is looked for: masters and RegionServers on the same hosts."""
+        ports = (MASTER_PORT, REGION_SERVER_PORT)
+        return tuple(Server(server.host, port) for server in self.servers for port in ports)
 
     @classmethod
     def parse(cls, url: str) -> HBaseAddress:
@@ -84,6 +96,7 @@ class HBaseAddress:
             timeout_s=_seconds(url, "timeout_s", options.pop("timeout_s", "60")),
             wait_s=_seconds(url, "wait_s", options.pop("wait_s", "120")),
             own_host=_one_of(url, "own_host", options.pop("own_host", "yes"), ("yes", "no")) == "yes",
+            info_port=_info_port(url, options.pop("info_port", str(INFO_PORT))),
         )
         if options:
             raise ConfigError(f"{url!r}: unknown option {sorted(options)[0]!r}; known are {_KNOWN}")
@@ -119,6 +132,12 @@ def _one_of(url: str, name: str, text: str, known: tuple[str, ...]) -> str | Non
     if text not in known:
         raise ConfigError(f"{url!r}: {name} is one of {', '.join(known)}, not {text!r}")
     return text
+
+
+def _info_port(url: str, text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 16:
+        raise ConfigError(f"{url!r}: info_port is a port, or 0 for none, not {text!r}")
+    return int(text)
 
 
 def _seconds(url: str, name: str, text: str) -> float:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hbimg.errors import VolumeNotFoundError
-from hbimg.rowkeys import run_row, runs_range
+from hbimg.rowkeys import run_row, runs_range, stop_row
 from hbimg.store.cells import chunk_columns, seal_all, unseal
 from hbimg.volumes.table import VolumeTable
 
@@ -40,6 +40,22 @@ def load_run(volumes: VolumeTable, run_id: str) -> dict[str, Any]:
     if not cells:
         raise VolumeNotFoundError(f"there is no run {run_id!r} in table {volumes.name!r}: `hbimg runs` lists them")
     return _decode(row, cells)
+
+
+def ask_to_stop(volumes: VolumeTable, run_id: str) -> None:
+    """Ask the tasks of a run, wherever they are, to end after the volumes they are at."""
+    row = stop_row(run_id)
+    volumes.table.put(row, seal_all(row, {b"m:stop": datetime.now(UTC).isoformat().encode()}))
+
+
+def is_asked_to_stop(volumes: VolumeTable, run_id: str) -> bool:
+    """Whether the tasks of a run were asked to stop."""
+    return bool(volumes.table.get(stop_row(run_id)))
+
+
+def forget_stop(volumes: VolumeTable, run_id: str) -> None:
+    """Take `ask_to_stop` back, once the run has ended."""
+    volumes.table.delete_many([stop_row(run_id)])
 
 
 def runs(volumes: VolumeTable) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from hbimg.mapreduce.job import Artefact, Job, LoadedVolume, Need, parameter
 from hbimg.mapreduce.jobs.gzipping import DEFAULT_LEVEL, GzipLevel
 from hbimg.volumes import VolumeRecord
+from hbimg.volumes.pictures import is_pictures
 
 _NIFTI_SUFFIXES = (".nii.gz", ".hdr.gz", ".img.gz", ".nii", ".hdr", ".img")
 
@@ -41,7 +42,9 @@ class Compress(Job):
         return Need.FRAMES if record.format == "dicom" else Need.UNPACKED
 
     def accepts(self, record: VolumeRecord) -> str:
-        """Refuse incomplete volumes unless they are asked for."""
+        """Refuse pictures, and incomplete volumes unless they are asked for."""
+        if record.encoding is not None and is_pictures(record.encoding):
+            return "pictures, of which no NIfTI is made: `hbimg export` gives their files"
         if record.missing is not None and not self.accept_incomplete:
             return "incomplete: --accept-incomplete takes it"
         if "positions_mm" in record.plane_map and not self.accept_incomplete:
