@@ -17,9 +17,9 @@ _NO_LIMIT = 1 << 62  # of the source: the limit is kept here
 
 
 def unpacked(path: Path, deflated_from: int = 0) -> tuple[BinaryIO, int]:
-    """Unpack a gzipped file, or one that is deflated from a byte on, to memory, or to a temporary file where it is large.
+    """Unpack a gzipped file, or one that is deflated from a byte on; give it open, and its size in bytes.
 
-    Gives it open, and its size in bytes.
+    It is in memory, or in a temporary file where it is large.
 
     Raises
     ------
@@ -32,12 +32,14 @@ def unpacked(path: Path, deflated_from: int = 0) -> tuple[BinaryIO, int]:
         with PathSource(path, _NO_LIMIT, deflated_from=deflated_from).open() as stream:
             while piece := stream.read(_PIECE_BYTES):
                 spool.write(piece)
-                if spool.tell() > MAX_UNPACKED_BYTES:
-                    raise UnreadableFileError(
-                        f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 20:,} MiB: no DICOM image does"
-                    )
+                _check(path, spool.tell())
         size = spool.tell()
     except BaseException:
         spool.close()
         raise
     return spool, size
+
+
+def _check(path: Path, size: int) -> None:
+    if size > MAX_UNPACKED_BYTES:
+        raise UnreadableFileError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 20:,} MiB: no DICOM image does")
