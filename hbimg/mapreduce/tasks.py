@@ -44,6 +44,15 @@ def _ignore(key: VolumeKey) -> None:
     del key
 
 
+def _this_machine(key: VolumeKey) -> str:
+    del key
+    return ""
+
+
+def _at_once(key: VolumeKey, size_bytes: int) -> None:
+    del key, size_bytes
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
     """How the volumes of a task are worked on.
@@ -63,8 +72,12 @@ class TaskSettings:
         Folder for the volumes' scratch folders; None is the system's place for temporary files.
     on_start : callable
         Called with the key before a volume is worked on.
+    transfer : callable
+        Called with the key and how many of its bytes were read or written: waits as long as a simulated link does.
     stopped : callable
         Asked before each volume, and while padding: whether to stop.
+    source : callable
+        Asked with the key right after a volume was read: which host serves its rows.
     """
 
     result_name: str
@@ -76,6 +89,8 @@ class TaskSettings:
     scratch: Path | None = None
     on_start: Callable[[VolumeKey], None] = field(default=_ignore)
     stopped: Callable[[], bool] = field(default=_never)
+    source: Callable[[VolumeKey], str] = field(default=_this_machine)
+    transfer: Callable[[VolumeKey, int], None] = field(default=_at_once)
 
 
 @dataclass(slots=True)
@@ -89,6 +104,7 @@ class _Fetched:
     folder: tempfile.TemporaryDirectory[str] | None = None
     read_s: float = 0.0
     input_bytes: int = 0
+    source: str = ""
 
 
 def run_split(job: Job, volumes: VolumeTable, keys: Iterable[VolumeKey], settings: TaskSettings) -> Iterator[Outcome]:
@@ -185,6 +201,8 @@ class _Task:
                 return fetched
             fetched.folder = tempfile.TemporaryDirectory(prefix="hbimg-", dir=self._settings.scratch)
             fetched.volume = load(self._volumes, record, self._job, Path(fetched.folder.name), self._blocks)
+            fetched.source = self._settings.source(fetched.key)
+            self._settings.transfer(fetched.key, fetched.volume.size_bytes)
         except FATAL:
             _drop(fetched)
             raise
@@ -252,6 +270,7 @@ class _Task:
                 "by": f"hbimg {__version__}",
             }
             try:
+                self._settings.transfer(worked.fetched.key, worked.size_bytes)
                 worked.writer.commit(self._job.name, self._job.version, result_parameters(self._job), made)
             except FATAL:
                 worked.writer.abandon()
@@ -290,6 +309,7 @@ class _Task:
             end_s=now,
             input_bytes=fetched.volume.size_bytes if fetched.volume else fetched.input_bytes,
             output_bytes=output_bytes,
+            source=fetched.source,
         )
 
 
@@ -326,8 +346,8 @@ def _drop(fetched: _Fetched) -> None:
 
 def _check_name(artefact: Artefact, names: set[str]) -> None:
     name = artefact.name
-    if not name or name != name.strip() or "/" in name or "\0" in name or name in (".", ".."):
-        raise VolumeFailedError(f"{name!r} is no name for an artefact: give a file name without a folder")
+    if name != name.strip() or not name.isprintable() or any(part in ("", ".", "..") for part in name.split("/")):
+        raise VolumeFailedError(f"{name!r} is no name for an artefact: give a file name, or one below a folder")
     if name in names:
         raise VolumeFailedError(f"two artefacts are called {name!r}: each needs a name of its own")
     names.add(name)

@@ -50,6 +50,11 @@ class StoredFile:
     unpacked_bytes: int
 
     @property
+    def is_attached(self) -> bool:
+        """Whether it lies beside the image and came in with it: a sidecar, gradients, events."""
+        return bool(self.facts.get("attached"))
+
+    @property
     def frames(self) -> int:
         """Number of frames in the file."""
         return sum(run.count for run in self.runs)
@@ -148,7 +153,7 @@ class VolumeReader:
         for number in range(record.files):
             if row is None or int(row.key[-12:-6]) != number:
                 raise self._gone("file", number)
-            stored = _stored_file(number, row)
+            stored = stored_file(number, row)
             blob = _Blob(row, rows, partial(self._gone, "a part of file", number))
             yield stored, iter(blob)
             row = blob.next_file()
@@ -208,7 +213,8 @@ def _are_counted(columns: Collection[bytes]) -> bool:
     return not chunks or int(chunks[-1].partition(b":")[2]) == len(chunks) - 1
 
 
-def _stored_file(number: int, row: Row) -> StoredFile:
+def stored_file(number: int, row: Row) -> StoredFile:
+    """Read the facts of a file from its first row."""
     facts = json.loads(bytes(unseal(row.key, FILE_FACTS, row.cells[FILE_FACTS])))
     facts["runs"] = tuple(FrameRun(*run) for run in facts["runs"])
     return StoredFile(number, **facts)

@@ -185,10 +185,12 @@ def test_idle_connections_are_replaced_when_the_server_dropped_them(cluster, sto
 class OwnThriftServer:
     """A Thrift 2 server in this container, to be killed."""
 
-    def __init__(self, port, *options):
+    def __init__(self, port, *options, conf=None):
         java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
         opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "nio", "net", "util")]
-        path = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True).stdout.strip()
+        env = {**os.environ, **({"HADOOP_CONF_DIR": str(conf)} if conf else {})}
+        asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=env)
+        path = asked.stdout.strip()
         kind = "org.apache.hadoop.hbase.thrift2.ThriftServer"
         command = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", *opens, "-cp", path, kind]
         self.log = open(f"/tmp/thrift-{port}.log", "wb")  # noqa: SIM115, PTH123 - closed in stop
