@@ -161,6 +161,7 @@ TROUBLES = {
     "split": lambda hbase: hbase.split("t", b"0070"),
     "split before": lambda hbase: hbase.split("t", b"0053"),
     "merge": lambda hbase: hbase.merge("t"),
+    "split and merge": lambda hbase: [hbase.split("t", b"0070"), hbase.merge("t")],
     "move": lambda hbase: hbase.move("t", b"0060"),
     "lease": lambda hbase: [server.scanners.clear() for server in hbase.servers],
     "killed server": kill_and_move,
@@ -244,7 +245,9 @@ def once(hbase, method, trouble, at=1):
     hbase.before = before
 
 
-WRITE_TROUBLES = {name: TROUBLES[name] for name in ("split", "merge", "move", "killed server", "restarted servers")}
+WRITE_TROUBLES = {
+    name: TROUBLES[name] for name in ("split", "merge", "split and merge", "move", "killed server", "restarted servers")
+}
 
 
 @pytest.mark.parametrize("trouble", WRITE_TROUBLES)
