@@ -52,7 +52,17 @@ def groups_of_table(volumes: VolumeTable) -> Groups:
 
 
 def servers_of_store(store: Store, state: TableState | None) -> tuple[Server, ...]:
-    """Give the servers of a store: simulated ones with their slots, HBase's as if each had one core."""
+    """Give the servers of a store: simulated ones with their slots, HBase's as if each had one core.
+
+    Without a `state`, for a table that is still to be made, HBase is asked which are up.
+    """
     if store.servers:
         return tuple(Server(server.name, server.slots) for server in store.servers)
-    return tuple(Server(name, 1) for name in (state.servers if state is not None else ()))
+    if state is not None:
+        return tuple(Server(name, 1) for name in state.servers)
+    if not store.url.startswith("hbase"):
+        return ()
+    from hbimg.store.rpc.admin import open_admin
+
+    with open_admin(store.url) as admin:
+        return tuple(Server(host, 1) for host in sorted({server.host for server in admin.servers()}))

@@ -125,7 +125,8 @@ class _Watcher:
         servers = tuple(map(self._server_status, self._names))
         times = {s.name: s.share / s.ideal_share if s.ideal_share else 0.0 for s in servers}
         short = max(times, key=lambda name: (times[name], name))
-        steps = actions_to(self._state, self._plan.layout) if self._plan else []
+        can_apply = self._plan is not None and not self._gone(self._plan)
+        steps = actions_to(self._state, self._plan.layout) if self._plan and can_apply else []
         return Status(
             table=self._table,
             entry=self._entry.id if self._entry else "",
@@ -223,9 +224,11 @@ class _Watcher:
         skew = self._planned_skew(self._plan)
         if skew > MOST_SKEW:
             yield f"under the plan the short plank would need {skew:.0%} longer than the best layout of today's volumes"
-        gone = sorted(set(self._plan.layout.servers) - set(self._state.servers))
-        if gone:
-            yield f"the plan puts regions on {gone[0]}, which is not up"
+        for name in self._gone(self._plan):
+            yield f"the plan puts regions on {name}, which is not up: it cannot be applied until it is"
+
+    def _gone(self, plan: StoredPlan) -> list[str]:
+        return sorted(set(plan.layout.servers) - set(self._state.servers))
 
     def _planned_skew(self, plan: StoredPlan) -> float:
         """Give how far the plan, on the volumes of today, is above the bound for them."""
