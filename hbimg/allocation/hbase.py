@@ -27,8 +27,6 @@ _ATTRIBUTES: dict[str, tuple[dict[str, str | None], dict[str, str | None]]] = {
 _DEFAULTS = {"group restriction": False, "splits": True, "merges": True, "normalizer": False}
 #: How long a region may be on no server before somebody has to look, in seconds, and how often is looked.
 _SETTLE_S, _PAUSE_S = 60.0, 0.3
-#: How long HBase keeps files that were compacted: hbase.hfile.compaction.discharger.interval, and a bit.
-_DISCHARGE_S = 130.0
 #: How often a region that has references is compacted and then cut or joined again.
 _TRIES = 3
 
@@ -120,22 +118,12 @@ class HBaseLayoutAdmin(LayoutAdmin):
                 if not tries_left or not self._have_references(starts):
                     raise
                 self._compact(starts, _say_nothing)
-                for start in starts:
-                    self._reopen(start)
+                # HBase keeps files that were compacted for two minutes, and counts their references; regions that are
+                # opened anew have let go of them. (A move there and back does that too, but then HBase's own clients
+                # look for the region in the wrong place for a minute or two once it is joined to another.)
+                self._admin.alter(self._table, {})
             else:
                 return
-
-    def _reopen(self, start: bytes) -> None:
-        """Close a region and open it again where it is, by a move there and back.
-
-        HBase keeps files that were compacted for two minutes, and counts their references; closing lets go of them.
-        """
-        place = self._place(start)
-        others = [server for server in self._admin.servers() if server != place.server]
-        if place.server is None or not others:
-            sleep(_DISCHARGE_S)
-            return
-        self._admin.move(self._admin.move(place, others[0]), place.server)
 
     def _have_references(self, starts: Sequence[bytes]) -> bool:
         """Whether the regions may refer to files of others: they have files, and no compaction of their own yet."""
