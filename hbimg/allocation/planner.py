@@ -259,7 +259,7 @@ class _Planner:
         return {
             index: cut
             for cut in self._layout.cuts
-            for index in [_index_of(self._groups.keys, cut)]
+            for index in [index_of(self._groups.keys, cut)]
             if not cuts_a_group(self._groups.keys, cut)
         }
 
@@ -297,7 +297,7 @@ def located(groups: Groups, layout: Layout, names: Sequence[str]) -> Placement:
     """Give where the groups lie in a layout: by the region of a group's first row. Unknown servers are nobody."""
     numbers = {name: number for number, name in enumerate(names)}
     borders, owners = [0], []
-    stops = [*(_index_of(groups.keys, cut) for cut in layout.cuts), len(groups)]
+    stops = [*(index_of(groups.keys, cut) for cut in layout.cuts), len(groups)]
     for stop, server in zip(stops, layout.servers, strict=True):
         if stop > borders[-1]:
             borders.append(stop)
@@ -305,7 +305,7 @@ def located(groups: Groups, layout: Layout, names: Sequence[str]) -> Placement:
     return Placement(tuple(borders), tuple(owners))
 
 
-def _index_of(keys: Sequence[bytes], cut: bytes) -> int:
+def index_of(keys: Sequence[bytes], cut: bytes) -> int:
     """Give the first group whose first row lies at or behind a border."""
     index = bisect_left(keys, cut)
     # The group before may lie wholly behind it all the same: a border may be written with the group's terminator.
@@ -314,5 +314,5 @@ def _index_of(keys: Sequence[bytes], cut: bytes) -> int:
 
 def cuts_a_group(keys: Sequence[bytes], cut: bytes) -> bool:
     """Whether a border lies between the rows of one group."""
-    index = _index_of(keys, cut)
+    index = index_of(keys, cut)
     return bool(index) and cut.startswith(keys[index - 1] + GROUP_END)

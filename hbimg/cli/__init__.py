@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "run": "run",
     "runs": "runs",
     "report": "report",
+    "layout": "layout",
     "model": "model",
     "advise": "advise",
 }
