@@ -9,8 +9,9 @@ from pathlib import Path
 from hbimg.errors import CorruptCellError
 from hbimg.mapreduce.blocks import Blocks
 from hbimg.mapreduce.job import Job, LoadedFile, LoadedVolume, Need
+from hbimg.mapreduce.streams import Streams
 from hbimg.store import Buffer
-from hbimg.volumes import VolumeReader, VolumeRecord, VolumeTable
+from hbimg.volumes import StoredFile, VolumeReader, VolumeRecord, VolumeTable
 
 
 def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path, blocks: Blocks) -> LoadedVolume:
@@ -29,10 +30,11 @@ def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path, bl
     return LoadedVolume(
         record=record,
         header=volumes.header(record.key),
-        frame_block=block,
-        frames=_frames(reader, block.data) if need is Need.FRAMES else (),
+        block=block,
+        frames=_frames(reader, block) if need is Need.FRAMES else (),
         files=tuple(_files(reader, need, blocks)),
         scratch=scratch,
+        streams=Streams(_streamed(reader) if need is Need.STREAMED else ()),
     )
 
 
@@ -50,12 +52,19 @@ def _frames(reader: VolumeReader, block: memoryview) -> tuple[memoryview, ...]:
 def _files(reader: VolumeReader, need: Need, blocks: Blocks) -> Iterator[LoadedFile]:
     if need is Need.ORIGINALS:
         for stored, pieces in reader.originals(digest=False):
-            yield LoadedFile(stored, _joined(blocks.take(stored.size_bytes).data, pieces), "")
+            yield LoadedFile(stored, _joined(blocks.take(stored.size_bytes), pieces), "")
     elif need is Need.UNPACKED:
         for stored, views in reader.unpacked(copy=False):
-            yield LoadedFile(stored, _joined(blocks.take(stored.unpacked_bytes).data, views), "")
+            yield LoadedFile(stored, _joined(blocks.take(stored.unpacked_bytes), views), "")
     elif need is Need.DIGESTS:
         yield from _digests(reader)
+
+
+def _streamed(reader: VolumeReader) -> Iterable[tuple[StoredFile, Iterable[Buffer]]]:
+    """Give the unpacked files: from the store as they are taken, or from memory where the store is far."""
+    if reader.read_ahead():
+        return reader.unpacked(copy=False)
+    return [(stored, list(pieces)) for stored, pieces in reader.unpacked()]
 
 
 def _joined(block: memoryview, pieces: Iterable[Buffer]) -> memoryview:

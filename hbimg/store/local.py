@@ -1,4 +1,4 @@
-"""The embedded store: one LMDB environment per table, on a local disk. Only it and `environments` import lmdb.
+"""The embedded store: one LMDB environment per table, on a local disk.
 
 A folder holds one subfolder per table; in a table's environment each column family is a database of its own, as
 HBase keeps each in files of its own, so that a listing never touches pixels. Keys are ``row NUL qualifier``. Many
@@ -23,10 +23,7 @@ from urllib.parse import quote, urlencode
 import lmdb
 
 from hbimg.errors import (
-    HbimgError,
     StoreBusyError,
-    StoreError,
-    StoreFullError,
     StorePermissionError,
     TableExistsError,
     TableFormatError,
@@ -53,6 +50,7 @@ from hbimg.store.contract import (
 )
 from hbimg.store.environments import DATA, Environment, remove_environment
 from hbimg.store.filesystem import refuse_network_file_system
+from hbimg.store.lmdb_errors import BATCH_BYTES, translated
 from hbimg.store.locks import writing
 from hbimg.store.memory import local_regions
 
@@ -67,14 +65,14 @@ class LocalTable(Table):
     """A table in an LMDB environment."""
 
     #: Each batch costs one flush to disk, so they are large; a writer holds one in memory.
-    batch_bytes = 32 << 20
+    batch_bytes = BATCH_BYTES
 
     def __init__(self, name: str, environment: Environment, wait_s: float) -> None:
         self._environment = environment
         self._wait_s = wait_s
         super().__init__(name, self._read_settings())
         self._families = {family.name for family in self.settings.families}
-        with _translated(environment.path):
+        with translated(environment.path):
             environment.open_databases(self._families, wait_s)
 
     @property
@@ -83,7 +81,7 @@ class LocalTable(Table):
         return self._environment.path
 
     def _read_settings(self) -> TableSettings:
-        with _translated(self.path), self._environment.reading(self._wait_s) as txn:
+        with translated(self.path), self._environment.reading(self._wait_s) as txn:
             text = txn.get(_SETTINGS)
         if text is None:
             raise TableFormatError(f"{self.path} is an LMDB environment, but no table of hbimg's: use another name")
@@ -94,7 +92,7 @@ class LocalTable(Table):
 
     def get(self, row: bytes) -> dict[bytes, bytes]:
         one = KeyRange(row, row + _NUL)
-        with _translated(self.path), self._environment.reading(self._wait_s) as txn:
+        with translated(self.path), self._environment.reading(self._wait_s) as txn:
             found = [cell for family in self._families for cell in self._cells(txn, family, one)]
         return {column: bytes(value) for (_, column), value in sorted(found)}
 
@@ -102,7 +100,7 @@ class LocalTable(Table):
         return self._scan(key_range, check_families(families, self._families))
 
     def _scan(self, key_range: KeyRange, families: Collection[str]) -> Iterator[Row]:
-        with _translated(self.path), self._environment.reading(self._wait_s, buffers=True) as txn:
+        with translated(self.path), self._environment.reading(self._wait_s, buffers=True) as txn:
             streams = [self._cells(txn, family, key_range) for family in families]
             cells = streams[0] if len(streams) == 1 else merge(*streams, key=lambda cell: cell[0])
             for row, group in groupby(cells, key=lambda cell: cell[0][0]):
@@ -123,11 +121,17 @@ class LocalTable(Table):
                 return
             yield (row, prefix + qualifier), value
 
+    def read_ahead(self, key_range: KeyRange, families: Collection[str]) -> bool:
+        for _ in self.scan(key_range, families):  # py-lmdb touches every page of a value that it gives
+            pass
+        return True
+
     def put_many(self, puts: Iterable[Put]) -> None:
         puts = list(puts)
         for put in puts:
             check_put(put.row, put.cells, self._families)
         with self._writing() as txn:
+            self._environment.make_room(memoryview(cell).nbytes for put in puts for cell in put.cells.values())
             for put in puts:
                 self._put(txn, put.row, put.cells)
 
@@ -145,7 +149,7 @@ class LocalTable(Table):
             self._put(txn, row, cells)
         # Commits flush data but not LMDB's own page, which is cheaper and keeps the file sound; here, where volumes
         # and results become complete, that page is flushed too, so that they survive a power cut.
-        with _translated(self.path):
+        with translated(self.path):
             self._environment.lmdb.sync(True)
         return True
 
@@ -188,13 +192,13 @@ class LocalTable(Table):
         It needs the table for itself, and for a while the room for that copy.
         """
         self._refuse_read_only()
-        with _translated(self.path), writing(self.path, self._wait_s):
+        with translated(self.path), writing(self.path, self._wait_s):
             self._environment.compact(self._wait_s)
 
     @contextmanager
     def _writing(self) -> Iterator[lmdb.Transaction]:
         self._refuse_read_only()
-        with _translated(self.path), self._environment.writing(self._wait_s) as txn:
+        with translated(self.path), self._environment.writing(self._wait_s) as txn:
             yield txn
 
     def _refuse_read_only(self) -> None:
@@ -241,7 +245,7 @@ class LocalStore(Store):
         self._map_bytes = map_bytes
         self._open: dict[str, tuple[Environment, LocalTable]] = {}
         refuse_network_file_system(self.path)
-        with _translated(self.path):
+        with translated(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._check_format()
 
@@ -263,7 +267,7 @@ class LocalStore(Store):
             )
 
     def tables(self) -> list[str]:
-        with _translated(self.path):
+        with translated(self.path):
             return sorted(p.parent.name for p in self.path.glob(f"*/{DATA}") if not p.parent.name.startswith("."))
 
     def create_table(self, name: str, settings: TableSettings) -> Table:
@@ -272,7 +276,7 @@ class LocalStore(Store):
             raise TableExistsError(f"table {name!r} exists in {self.url}")
         # Built beside and renamed, so that nobody ever opens half a table.
         draft = self.path / f".{name}.{os.getpid()}.{get_ident()}.new"
-        with _translated(self.path):
+        with translated(self.path):
             try:
                 draft.mkdir()
                 self._fill(draft, settings)
@@ -296,7 +300,7 @@ class LocalStore(Store):
             return self._open[name][1]
         refuse_network_file_system(folder)  # a table's folder may be a link or a mount of its own
         try:
-            with _translated(folder):
+            with translated(folder):
                 (folder / DATA).stat()
                 environment = Environment.open(folder, self._map_bytes, self._wait_s)
         except TableNotFoundError:
@@ -316,7 +320,7 @@ class LocalStore(Store):
         if name in self._open:
             self._open.pop(name)[0].close()
         grave = self.path / f".{name}.{os.getpid()}.{get_ident()}.dropped"
-        with _translated(self.path):
+        with translated(self.path):
             if not remove_environment(folder, grave):
                 raise StoreBusyError(f"table {name!r} is in use: end the other commands that use it, then drop it")
 
@@ -341,54 +345,6 @@ def _rename_new(draft: Path, folder: Path, name: str, url: str) -> None:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
             raise TableExistsError(f"table {name!r} exists in {url}") from error
         raise
-
-
-_FULL = ("No space left", "File too large", "Disk quota")
-_DENIED = ("Permission denied", "Read-only file system", "Operation not permitted")
-_UNSOUND = (
-    lmdb.CorruptedError,
-    lmdb.InvalidError,
-    lmdb.VersionMismatchError,
-    lmdb.PageNotFoundError,
-    lmdb.IncompatibleError,
-    lmdb.PanicError,
-)
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn LMDB's and the system's errors into ours."""
-    try:
-        yield
-    except (lmdb.Error, OSError) as error:
-        if isinstance(error, HbimgError):
-            raise
-        raise _translate(error, path) from error
-
-
-def _translate(error: Exception, path: Path) -> StoreError:
-    text = str(error)
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return TableNotFoundError(f"{path} is not there: {text}")
-    if isinstance(error, lmdb.MapFullError):
-        return StoreFullError(f"{path} has reached its map_bytes: nothing of this batch was written; raise map_bytes")
-    if any(word in text for word in _FULL) or ("Input/output error" in text and _nearly_full(path)):
-        return StoreFullError(f"no space left in {path}: nothing of this batch was written; free space and run again")
-    if isinstance(error, lmdb.ReadonlyError | PermissionError) or any(w in text for w in _DENIED):
-        return StorePermissionError(f"{path} cannot be used by this user: {text}")
-    if isinstance(error, _UNSOUND):
-        return TableFormatError(f"{path} is no sound LMDB environment: {text}; restore it from a copy")
-    if isinstance(error, lmdb.ReadersFullError):
-        return StoreBusyError(f"{path} has too many readers: end some of the commands that use it")
-    if isinstance(error, lmdb.MemoryError | lmdb.MapResizedError):
-        return StoreError(f"{path} does not fit the address space it may use: raise `ulimit -v`, or map_bytes ({text})")
-    return StoreError(f"{path}: {text}")
-
-
-def _nearly_full(path: Path) -> bool:
-    """Whether a batch may not have fitted: LMDB calls it an input/output error if only a part of it did."""
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize < 2 * LocalTable.batch_bytes
 
 
 def open_local(path: Path, options: dict[str, Any]) -> LocalStore:

@@ -59,10 +59,14 @@ def test_compress_gunzips_to_the_file(table):
     assert result.state == "finished"
     assert result.report["volumes"] == {"done": 5, "current": 0, "skipped": 0, "failed": 0}
     made = artefacts(volumes, "compress")
+    read = 0
     for record in volumes.records():
         (file,) = [b"".join(pieces) for _, pieces in VolumeReader(volumes, record).unpacked()]
         assert gzip.decompress(made[str(record.key), "T1w.nii.gz"]) == file
+        read += len(file)
     assert result.report["bytes"]["output"] == sum(map(len, made.values()))
+    assert result.report["bytes"]["input"] == read
+    assert all(task["read_seconds"] > 0 < task["compute_seconds"] for task in result.report["tasks"])
 
 
 def test_a_run_is_recorded_with_its_report(table):

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "rich": ("cli/",),
-    "lmdb": ("store/local.py", "store/environments.py"),
+    "lmdb": ("store/local.py", "store/environments.py", "store/lmdb_errors.py"),
     "happybase": ("store/thrift.py",),
     "thriftpy2": ("store/thrift.py",),
     "pydoop": ("mapreduce/pydoop_adapter.py",),

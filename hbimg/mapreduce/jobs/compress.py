@@ -36,8 +36,8 @@ class Compress(Job):
         GzipLevel.parse(self.level)
 
     def need(self, record: VolumeRecord) -> Need:
-        """A NIfTI volume's unpacked files, or a DICOM volume's frames."""
-        return Need.FRAMES if record.format == "dicom" else Need.UNPACKED
+        """A NIfTI volume's unpacked files as they are read, or a DICOM volume's frames."""
+        return Need.FRAMES if record.format == "dicom" else Need.STREAMED
 
     def accepts(self, record: VolumeRecord) -> str:
         """Refuse incomplete volumes unless they are asked for."""
@@ -59,6 +59,6 @@ class Compress(Job):
 
 
 def _files(volume: LoadedVolume, level: GzipLevel) -> Iterator[Artefact]:
-    for file in volume.files:
-        suffix = next((s for s in _NIFTI_SUFFIXES if file.stored.name.lower().endswith(s)), ".nii")
-        yield Artefact(f"{volume.stem}{suffix.removesuffix('.gz')}.gz", level.compress(file.data))
+    for stored, pieces in volume.streams:
+        suffix = next((s for s in _NIFTI_SUFFIXES if stored.name.lower().endswith(s)), ".nii")
+        yield Artefact(f"{volume.stem}{suffix.removesuffix('.gz')}.gz", level.compress_pieces(pieces))
