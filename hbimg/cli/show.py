@@ -10,7 +10,7 @@ import click
 from hbimg.cli.options import json_option, opened_table, store_option, table_option
 
 if TYPE_CHECKING:
-    from hbimg.volumes import Manifest, StoredFile, VolumeRecord
+    from hbimg.volumes import FrameEncoding, Manifest, StoredFile, VolumeRecord
 
 
 @click.command()
@@ -88,10 +88,7 @@ def _geometry_lines(record: VolumeRecord) -> list[tuple[str, str]]:
         return []
     lines = [
         ("shape", " x ".join(str(n) for n in geometry.shape) + f"  ({', '.join(geometry.axes)})"),
-        (
-            "dtype",
-            geometry.dtype + (f", transfer syntax {encoding.transfer_syntax}" if encoding.transfer_syntax else ""),
-        ),
+        ("dtype", _dtype_words(geometry.dtype, encoding)),
         ("spacing_mm", " x ".join(f"{spacing:.4g}" for spacing in geometry.spacing_mm)),
     ]
     lines += [("affine" if row == 0 else "", "  ".join(f"{x:10.4f}" for x in geometry.affine[row])) for row in range(3)]
@@ -102,6 +99,17 @@ def _geometry_lines(record: VolumeRecord) -> list[tuple[str, str]]:
     if record.plane_map.get("by"):
         lines.append(("planes by", ", ".join(record.plane_map["by"])))
     return lines
+
+
+def _dtype_words(dtype: str, encoding: FrameEncoding) -> str:
+    words = [dtype]
+    if encoding.samples > 1:
+        words.append(f"{encoding.samples} samples of colour")
+    if encoding.transfer_syntax:
+        words.append(f"transfer syntax {encoding.transfer_syntax}")
+    if "intent" in encoding.details:
+        words.append(f"intent {encoding.details['intent']}")
+    return ", ".join(words)
 
 
 def _packing_words(file: StoredFile) -> str:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Header, Nifti1PairHeader, data_type_codes
+from nibabel.nifti1 import Nifti1Header, Nifti1PairHeader, data_type_codes, intent_codes
 from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
 from nibabel.spatialimages import HeaderDataError
 
@@ -30,8 +31,10 @@ _SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
 _SMALL_PLANE_BYTES = 4096
 _GATHERED_BYTES = 65536
 _RGB_SAMPLES = {128: 3, 2304: 4}
-#: IEEE quadruple precision and its complex numbers: numpy has them on no usual machine.
+#: IEEE quadruple precision and its complex numbers: numpy has them on some machines only.
 _QUADRUPLE = (1536, 2048)
+#: Intents from here on are CIFTI-2's: matrices over grayordinates, in the clothes of a NIfTI-2 file.
+_CIFTI_INTENTS = range(3000, 3100)
 
 
 def is_nifti(head: bytes) -> bool:
@@ -78,18 +81,24 @@ def _judge(path: Path, head: bytes) -> Candidate:
         raise UnreadableFileError(f"{path} is no NIfTI file")
     version, is_pair = found
     header = _parse(path, head, version, is_pair)
+    name = f"nifti{version}" + ("-pair" if is_pair else "")
+    least_offset = 0 if is_pair else _HEADER_BYTES[version]
+    aside = _why_no_planes(header)
+    if aside:
+        format_name, reason = aside
+        return _kept_whole(path, header, least_offset, format_name or name, reason)
     geometry, encoding, plane_bytes = _describe(path, header)
-    offset = _offset(path, header, 0 if is_pair else _HEADER_BYTES[version])
+    offset = _offset(path, header, least_offset)
     voxels_path = _partner(path) if is_pair else path
     runs = _runs(offset, plane_bytes, math.prod(geometry.shape[2:]), encoding.planes)
     files = [_file(voxels_path, runs)]
-    _check_size(voxels_path, files[0], runs)
+    _check_size(voxels_path, files[0], runs[-1].offset + runs[-1].count * runs[-1].length)
     if is_pair:
         files.insert(0, _file(path, ()))
     return Candidate(
         outcome=Outcome.STORE,
         reason="",
-        format=f"nifti{version}" + ("-pair" if is_pair else ""),
+        format=name,
         files=tuple(files),
         names=Names(scan=stem_of(path)),
         geometry=geometry,
@@ -98,6 +107,38 @@ def _judge(path: Path, head: bytes) -> Candidate:
         remarks=(),
         plane_map={"order": "running", "axes": list(geometry.axes)},
     )
+
+
+def _why_no_planes(header: Any) -> tuple[str, str] | None:
+    """Give (format or empty for the usual one, reason) for what is valid NIfTI but no image of planes here."""
+    intent = int(header["intent_code"])
+    if intent in _CIFTI_INTENTS:
+        return "cifti2", f"is CIFTI-2 ({_intent_name(intent)}): values at grayordinates, which make no planes"
+    code = int(header["datatype"])
+    if code in _QUADRUPLE and data_type_codes.dtype[code].kind == "V":
+        return "", f"has 128-bit floats (data type {code}), which numpy does not have on this machine"
+    return None
+
+
+def _kept_whole(path: Path, header: Any, least_offset: int, format_name: str, reason: str) -> Candidate:
+    """Keep a file, or a pair, byte for byte; a gzipped one as it lies on the disk."""
+    voxel_bytes = math.prod(_shape(path, header)) * max(0, int(header["bitpix"])) // 8
+    end = _offset(path, header, least_offset) + voxel_bytes
+    files = [_file(path, ())] + ([_file(_partner(path), ())] if format_name.endswith("-pair") else [])
+    _check_size(files[-1].path, files[-1], end)
+    return Candidate(
+        outcome=Outcome.SET_ASIDE,
+        reason=f"{path} {reason}",
+        format=format_name,
+        files=tuple(replace(file, packing=None) for file in files),
+        names=Names(scan=stem_of(path)),
+        header=_fields(header),
+    )
+
+
+def _intent_name(code: int) -> str:
+    """Give the standard's name of an intent, or the number where it has none."""
+    return str(intent_codes.label[code]) if code in intent_codes.code else str(code)
 
 
 def _offset(path: Path, header: Any, least: int) -> int:
@@ -162,7 +203,7 @@ def _describe(path: Path, header: Any) -> tuple[Geometry, FrameEncoding, int]:
         columns=shape[0],
         samples=samples,
         planes=_planes_per_frame(plane_bytes, planes),
-        details={"datatype": code},
+        details={"datatype": code, **_intent(header)},
     )
     return geometry, encoding, plane_bytes
 
@@ -181,8 +222,6 @@ def _shape(path: Path, header: Any) -> tuple[int, ...]:
 def _dtype(path: Path, header: Any, code: int) -> np.dtype[Any]:
     if code not in data_type_codes.code or code in (0, 1, 255):
         raise UnreadableFileError(f"{path}: data type {code} is none that NIfTI defines for voxels")
-    if code in _QUADRUPLE:
-        raise UnreadableFileError(f"{path}: data type {code} has 128-bit floats: convert it to float64")
     dtype: np.dtype[Any] = np.dtype(data_type_codes.dtype[code]).newbyteorder(header.endianness)
     return dtype
 
@@ -213,6 +252,12 @@ def _time_step_s(header: Any, shape: tuple[int, ...]) -> float | None:
     return step * factor
 
 
+def _intent(header: Any) -> dict[str, str]:
+    """Give what the values mean (a vector, a displacement, a t statistic), where the header says so."""
+    code = int(header["intent_code"])
+    return {"intent": _intent_name(code)} if code else {}
+
+
 def _planes_per_frame(plane_bytes: int, planes: int) -> int:
     gathered = max(1, _GATHERED_BYTES // plane_bytes) if plane_bytes < _SMALL_PLANE_BYTES else 1
     needed = -(-planes // (MAX_FRAMES - 1))  # frames are counted with six digits
@@ -234,9 +279,8 @@ def _file(path: Path, runs: tuple[FrameRun, ...]) -> CandidateFile:
     return CandidateFile(path, path.stat().st_size, runs, {"kind": "gzip"} if packed else None)
 
 
-def _check_size(path: Path, file: CandidateFile, runs: tuple[FrameRun, ...]) -> None:
+def _check_size(path: Path, file: CandidateFile, end: int) -> None:
     """Refuse a header that promises more than the file holds; a gzipped file is checked as far as that is cheap."""
-    end = runs[-1].offset + runs[-1].count * runs[-1].length
     if file.packing is None and end > file.size_bytes:
         raise UnreadableFileError(
             f"{path}: its header promises {end:,} bytes, the file has {file.size_bytes:,}: copy it anew from its source"

@@ -1,4 +1,4 @@
-"""The only file that draws: Figures 3 and 4 from `figure_data`, written as PNG and SVG.
+"""The only file that knows matplotlib: Figures 3 and 4 from `figure_data`, written as PNG and SVG; others begin here.
 
 matplotlib is the optional extra `plots` and is imported when a figure is asked for; without it a ConfigError says how
 to install it. Colours are told apart by colour-blind readers too, and systems by line style as well.
@@ -28,7 +28,7 @@ _STYLES = {"grid": ("-", "o", "grid engine"), "hbimg": ("--", "^", "hbimg")}
 
 def draw_figure3(curves: Sequence[Curve], title: str, stem: Path) -> list[Path]:
     """(A) wall-clock and (B) resource time over processing time; writes `stem`.png and `stem`.svg and returns them."""
-    figure = _new_figure(12.5, 5.2)
+    figure = new_figure(12.5, 5.2)
     left, right = figure.subplots(1, 2)
     cores = list(dict.fromkeys(curve.nsrp_s for curve in curves))
     for curve in curves:
@@ -49,7 +49,7 @@ def draw_figure3(curves: Sequence[Curve], title: str, stem: Path) -> list[Path]:
         axes.grid(visible=True, alpha=0.25)
     left.legend(fontsize=8, title="lines: equations; marks: simulation;\ndotted: NSRP", title_fontsize=8)
     figure.suptitle(title)
-    return _save(figure, stem)
+    return save_figure(figure, stem)
 
 
 def _draw_curve(axes: Any, curve: Curve, quantity: str, unit_s: float, colour: str) -> None:
@@ -67,7 +67,7 @@ def _draw_curve(axes: Any, curve: Curve, quantity: str, unit_s: float, colour: s
 
 def draw_figure4(panels: Sequence[Panel], title: str, stem: Path) -> list[Path]:
     """Maps of log10(hbimg / grid) clipped to [-1, 1], equal times in red; writes `stem`.png and `stem`.svg."""
-    figure = _new_figure(12.0, 9.6)
+    figure = new_figure(12.0, 9.6)
     grid = figure.subplots(2, 2)
     mesh = None
     for axes, panel in zip(grid.flat, panels, strict=True):
@@ -82,7 +82,7 @@ def draw_figure4(panels: Sequence[Panel], title: str, stem: Path) -> list[Path]:
         axes.set_ylabel("input and output of a job (MiB)")
     figure.colorbar(mesh, ax=grid, label="log10(hbimg / grid): blue, below 0, hbimg is faster", shrink=0.8)
     figure.suptitle(f"{title}\nred line: equal times; dashed: hbimg twice as fast")
-    return _save(figure, stem)
+    return save_figure(figure, stem)
 
 
 def _draw_contours(axes: Any, times: Any, sizes: Any, values: Any) -> None:
@@ -91,7 +91,8 @@ def _draw_contours(axes: Any, times: Any, sizes: Any, values: Any) -> None:
             axes.contour(times, sizes, values, levels=[level], colors=[colour], linestyles=[style], linewidths=1.4)
 
 
-def _new_figure(width_inches: float, height_inches: float) -> Any:
+def new_figure(width_inches: float, height_inches: float) -> Any:
+    """An empty figure; ConfigError says how to install matplotlib where it is missing."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -99,8 +100,8 @@ def _new_figure(width_inches: float, height_inches: float) -> Any:
     return Figure(figsize=(width_inches, height_inches), layout="constrained")
 
 
-def _save(figure: Any, stem: Path) -> list[Path]:
-    """Write both formats; each file appears whole or not at all."""
+def save_figure(figure: Any, stem: Path) -> list[Path]:
+    """Write `stem`.png and `stem`.svg and return them; each file appears whole or not at all."""
     import matplotlib as mpl
 
     written = []

@@ -22,14 +22,16 @@ from hbimg.volumes import VolumeRecord
 #: Voxels that are scaled at once, to bound memory.
 _BLOCK_VOXELS = 1 << 20
 _BY = ("all", *LEVELS)
+_LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
 class Stats(ReducingJob):
     """Count, minimum, maximum, mean, variance and histogram of scaled voxel values, over all volumes or by group.
 
-    Values are stored * slope + intercept. Values that are infinite or no number are counted apart. The result is the
-    same to the last bit however many workers made it.
+    Values are stored * slope + intercept; complex ones count by their magnitude, colours by their luma (ITU-R BT.601).
+    Values that are infinite or no number are counted apart. The result is the same to the last bit however many
+    workers made it.
     """
 
     name: ClassVar[str] = "stats"
@@ -71,12 +73,11 @@ class Stats(ReducingJob):
         return {"bins": self.bins, "range": self.range}
 
     def accepts(self, record: VolumeRecord) -> str:
-        """Refuse what has no single real value at each voxel."""
+        """Refuse what has no number at each voxel."""
         if record.encoding is None or record.geometry is None:
             return "it has no decodable frames"
-        kind = np.dtype(record.geometry.dtype).kind
-        if record.encoding.samples != 1 or kind not in "iufb":
-            return "its voxels are not single real numbers (colour or complex)"
+        if np.dtype(record.geometry.dtype).kind not in "iufbc":
+            return "its voxels are no numbers"
         return ""
 
     def group_of(self, key: VolumeKey) -> str:
@@ -129,7 +130,11 @@ def _scaled_blocks(volume: LoadedVolume) -> Iterator[npt.NDArray[np.float64]]:
     geometry, encoding = volume.record.geometry, volume.record.encoding
     assert geometry is not None
     assert encoding is not None
-    flat = volume.voxels().reshape(-1, order="F")
+    voxels = volume.voxels()
+    if encoding.samples > 1:
+        yield from _luma_blocks(voxels.reshape(-1, encoding.samples, order="F"))
+        return
+    flat = voxels.reshape(-1, order="F")
     details = encoding.details
     if "rescale_slopes" in details:  # planes with scales of their own, one plane in each frame
         planes = flat.reshape(len(details["rescale_slopes"]), -1)
@@ -139,7 +144,14 @@ def _scaled_blocks(volume: LoadedVolume) -> Iterator[npt.NDArray[np.float64]]:
             yield plane.astype(np.float64) * slope + intercept
         return
     for start in range(0, flat.size, _BLOCK_VOXELS):
-        values = flat[start : start + _BLOCK_VOXELS].astype(np.float64)
+        values = flat[start : start + _BLOCK_VOXELS]
+        values = values.astype(np.complex128 if np.iscomplexobj(values) else np.float64)
         if (geometry.slope, geometry.intercept) != (1.0, 0.0):
             values = values * geometry.slope + geometry.intercept
-        yield values
+        yield np.abs(values) if np.iscomplexobj(values) else values
+
+
+def _luma_blocks(pixels: npt.NDArray[Any]) -> Iterator[npt.NDArray[np.float64]]:
+    """Give 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) of pixels of shape (pixels, samples); opacity does not count."""
+    for start in range(0, len(pixels), _BLOCK_VOXELS):
+        yield pixels[start : start + _BLOCK_VOXELS, :3].astype(np.float64) @ _LUMA
