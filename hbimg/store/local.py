@@ -224,7 +224,7 @@ class LocalStore(Store):
     Parameters
     ----------
     path : Path
-        Made if absent.
+        Made with its first table.
     wait_s : float
         How long a writer waits for another one, in seconds.
     map_bytes : int or None
@@ -235,7 +235,7 @@ class LocalStore(Store):
     NetworkFileSystemError
         If the folder lies on NFS, Lustre or their like.
     StorePermissionError
-        If the folder cannot be made or read.
+        If the folder cannot be read.
     """
 
     def __init__(self, path: Path, *, wait_s: float = WAIT_S, map_bytes: int | None = None) -> None:
@@ -246,16 +246,28 @@ class LocalStore(Store):
         self._open: dict[str, tuple[Environment, LocalTable]] = {}
         refuse_network_file_system(self.path)
         with translated(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._check_format()
+            if self._is_there():
+                self._check_format()
+
+    def _is_there(self) -> bool:
+        """Whether the folder is there; an error if something else is in its place."""
+        try:
+            os.scandir(self.path).close()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _make_folder(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        marker = self.path / "hbimg-store.json"
+        if not marker.exists():
+            temporary = self.path / f".hbimg-store.{os.getpid()}.{get_ident()}"
+            temporary.write_text(json.dumps({"format": FORMAT}) + "\n")
+            temporary.replace(marker)
 
     def _check_format(self) -> None:
         marker = self.path / "hbimg-store.json"
         if not marker.exists():
-            if os.access(self.path, os.W_OK):
-                temporary = self.path / f".hbimg-store.{os.getpid()}"
-                temporary.write_text(json.dumps({"format": FORMAT}) + "\n")
-                temporary.replace(marker)
             return
         try:
             found = json.loads(marker.read_text())["format"]
@@ -277,6 +289,7 @@ class LocalStore(Store):
         # Built beside and renamed, so that nobody ever opens half a table.
         draft = self.path / f".{name}.{os.getpid()}.{get_ident()}.new"
         with translated(self.path):
+            self._make_folder()
             try:
                 draft.mkdir()
                 self._fill(draft, settings)
@@ -304,8 +317,7 @@ class LocalStore(Store):
                 (folder / DATA).stat()
                 environment = Environment.open(folder, self._map_bytes, self._wait_s)
         except TableNotFoundError:
-            known = ", ".join(self.tables()) or "none yet"
-            raise TableNotFoundError(f"there is no table {name!r} in {self.url}; tables: {known}") from None
+            raise self._no_table(name) from None
         try:
             self._open[name] = (environment, LocalTable(name, environment, self._wait_s))
         except BaseException:
@@ -313,10 +325,18 @@ class LocalStore(Store):
             raise
         return self._open[name][1]
 
+    def _no_table(self, name: str) -> TableNotFoundError:
+        if not self._is_there():
+            return TableNotFoundError(
+                f"there is no table {name!r}: there is no folder {self.path}; check the path (`hbimg ingest` makes it)"
+            )
+        known = ", ".join(self.tables()) or "none yet"
+        return TableNotFoundError(f"there is no table {name!r} in {self.url}; tables: {known}")
+
     def drop_table(self, name: str) -> None:
         folder = self.path / check_table_name(name)
         if not (folder / DATA).exists():
-            raise TableNotFoundError(f"there is no table {name!r} in {self.url}")
+            raise self._no_table(name)
         if name in self._open:
             self._open.pop(name)[0].close()
         grave = self.path / f".{name}.{os.getpid()}.{get_ident()}.dropped"

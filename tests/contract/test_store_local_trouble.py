@@ -289,6 +289,7 @@ def test_things_in_the_way(tmp_path):
     with pytest.raises(HbimgError, match="file"):
         open_store(f"local://{tmp_path}/file/below")
     with open_store(f"local://{tmp_path}/store") as store:
+        (tmp_path / "store").mkdir(exist_ok=True)
         (tmp_path / "store/t").write_text("a file")
         with pytest.raises(TableExistsError):
             store.create_table("t", TableSettings())

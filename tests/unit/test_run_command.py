@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from hbimg.cli import cli
-from hbimg.errors import HbimgError, JobError, ParameterError
+from hbimg.errors import HbimgError, JobError, ParameterError, TableNotFoundError
 from hbimg.mapreduce.registry import BUILT_IN, find_job
 from hbimg.store import open_store
 from hbimg.testing.volumes import store_volumes
@@ -189,3 +189,19 @@ def test_commands_of_the_documentation_exist():
         arguments = shlex.split(line.partition(" > ")[0])
         if "brightest" not in line:
             assert CliRunner().invoke(cli, [*arguments, "--help"]).exit_code == 0, line
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["ls", "verify", "runs", "tables", "show t/-/-/x", "export --to out", "run checksum", "report x", "rm t/-/-/x --yes"],
+)
+def test_a_mistyped_store_makes_no_folder(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = [] if command == "tables" else ["--table", "t"]
+    result = CliRunner().invoke(cli, [*command.split(), *table, "--store", f"local://{tmp_path}/stroe"])
+    assert not (tmp_path / "stroe").exists()
+    if command == "tables":
+        assert "0 tables" in result.stderr
+    else:
+        assert isinstance(result.exception, TableNotFoundError), result.output
+        assert str(tmp_path / "stroe") in str(result.exception)
