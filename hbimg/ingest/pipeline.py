@@ -123,8 +123,8 @@ class Outcomes:
     digest: str = ""
 
 
-Progress = Callable[[str, int, int], None]
-"""Called with a stage (``reading headers``, ``storing``), what is done of it and its total, in files or bytes."""
+Progress = Callable[[str, int, int, str], None]
+"""Called with a stage (``reading headers``, ``storing``), what is done of it, its total, and ``files`` or ``bytes``."""
 
 
 def plan(
@@ -178,7 +178,7 @@ def ingest(
     for outcomes in pool.run(_store_items, ((where, items, options) for items in by_key.values()), inline=inline):
         for outcome in outcomes:
             done += outcome.size_bytes
-            progress("storing", done, total)
+            progress("storing", done, total, "bytes")
             yield _with_a_word(outcome, elsewhere)
 
 
@@ -206,7 +206,7 @@ def _candidates(
         for kind, result in results:
             {Kind.NIFTI: nifti, Kind.DICOM: facts, Kind.BROKEN: failures}[kind].append(result)
         done += len(results)
-        progress("reading headers", done, len(images))
+        progress("reading headers", done, len(images), "files")
     return nifti + dicom_candidates(facts, accept_incomplete=options.accept_incomplete), failures
 
 

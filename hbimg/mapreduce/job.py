@@ -45,6 +45,7 @@ class Need(StrEnum):
     UNPACKED = "unpacked"  # the source files, a `.nii.gz` as the `.nii` in it
     STREAMED = "streamed"  # the same, piece by piece: nothing has to fit the memory
     ORIGINALS = "originals"  # the source files as they lay on the disk
+    STAGED = "staged"  # the same, written to the volume's scratch folder, for tools that want files
     DIGESTS = "digests"  # everything is read and verified, and only sizes and digests are kept
 
 
@@ -64,15 +65,23 @@ class LoadedFile:
     ----------
     stored : StoredFile
     data : buffer
-        Its bytes; empty where only its digest was asked for.
+        Its bytes; empty where only its digest was asked for, or it was written to `path`.
     sha256 : str
         Of the bytes that were read, where digests were asked for; else empty, and every cell was verified by its own
         checksum.
+    path : Path or None
+        Where it lies in the scratch folder, where it was asked for so.
     """
 
     stored: StoredFile
     data: Buffer
     sha256: str
+    path: Path | None = None
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes that were read of it."""
+        return self.stored.size_bytes if self.sha256 or self.path else len(self.data)
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ class LoadedVolume:
     @property
     def size_bytes(self) -> int:
         """Bytes of frames and files that were loaded, or taken from the streams so far."""
-        return len(self.block) + sum(len(file.data) for file in self.files) + self.streams.taken_bytes
+        return len(self.block) + sum(file.read_bytes for file in self.files) + self.streams.taken_bytes
 
     @property
     def frame_block(self) -> npt.NDArray[np.uint8]:
@@ -150,19 +159,24 @@ class Job(ABC):
         Command lines for the help.
     always_anew : bool
         Whether a result of an earlier run is never current, because the job checks rather than makes.
+    takes_series : bool
+        Whether it takes series that were set aside too, which have files but neither planes nor geometry.
     """
 
     name: ClassVar[str]
     version: ClassVar[str]
     examples: ClassVar[tuple[str, ...]] = ()
     always_anew: ClassVar[bool] = False
+    takes_series: ClassVar[bool] = False
 
     def need(self, record: VolumeRecord) -> Need:  # noqa: ARG002 - for subclasses
         """Tell what of a volume is loaded before `map`."""
         return Need.FRAMES
 
     def accepts(self, record: VolumeRecord) -> str:  # noqa: ARG002 - for subclasses
-        """Give '' for a volume that the job takes, else in a few words why not. Set-aside series never come here."""
+        """Give '' for a volume that the job takes, else in a few words why not. Set-aside series come here only
+        with `takes_series`.
+        """
         return ""
 
     @abstractmethod

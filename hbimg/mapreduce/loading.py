@@ -13,6 +13,9 @@ from hbimg.mapreduce.streams import Streams
 from hbimg.store import Buffer
 from hbimg.volumes import StoredFile, VolumeReader, VolumeRecord, VolumeTable
 
+#: Where staged files lie in a volume's scratch folder.
+STAGED_FOLDER = "originals"
+
 
 def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path, blocks: Blocks) -> LoadedVolume:
     """Load a volume for a job, into memory that `blocks` gives.
@@ -32,7 +35,7 @@ def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path, bl
         header=volumes.header(record.key),
         block=block,
         frames=_frames(reader, block) if need is Need.FRAMES else (),
-        files=tuple(_files(reader, need, blocks)),
+        files=tuple(_staged(reader, scratch) if need is Need.STAGED else _files(reader, need, blocks)),
         scratch=scratch,
         streams=Streams(_streamed(reader) if need is Need.STREAMED else ()),
     )
@@ -58,6 +61,21 @@ def _files(reader: VolumeReader, need: Need, blocks: Blocks) -> Iterator[LoadedF
             yield LoadedFile(stored, _joined(blocks.take(stored.unpacked_bytes), views), "")
     elif need is Need.DIGESTS:
         yield from _digests(reader)
+
+
+def _staged(reader: VolumeReader, scratch: Path) -> Iterator[LoadedFile]:
+    """Write the files into a folder, under numbers: their own names may be anything, and come twice."""
+    suffix = ".dcm" if reader.record.format == "dicom" else ""
+    folder = scratch / STAGED_FOLDER
+    folder.mkdir()
+    for stored, pieces in reader.originals(digest=False, copy=False):
+        path = folder / f"{stored.number:06d}{suffix}"
+        with path.open("wb", buffering=0) as file:
+            for piece in pieces:
+                written = file.write(piece)
+                while written < len(piece):  # Linux writes 2 GiB at once at most
+                    written += file.write(memoryview(piece)[written:])
+        yield LoadedFile(stored, b"", "", path)
 
 
 def _streamed(reader: VolumeReader) -> Iterable[tuple[StoredFile, Iterable[Buffer]]]:

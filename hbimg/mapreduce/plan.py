@@ -52,7 +52,7 @@ def current_partials(
 
 
 def _refusal(job: Job, record: VolumeRecord) -> str:
-    if not record.is_volume:
+    if not record.is_volume and not job.takes_series:
         return "set aside at ingest"
     return job.accepts(record)
 

@@ -115,15 +115,18 @@ class LocalTable(Table):
         first = _first_key(key_range.start)
         if key_range.is_empty or not (cursor.set_range(first) if first else cursor.first()):
             return
+        stop = key_range.stop
         for key, value in cursor:
             row, _, qualifier = bytes(key).partition(_NUL)
-            if row not in key_range:
+            if stop and row >= stop:
                 return
             yield (row, prefix + qualifier), value
 
     def read_ahead(self, key_range: KeyRange, families: Collection[str]) -> bool:
-        for _ in self.scan(key_range, families):  # py-lmdb touches every page of a value that it gives
-            pass
+        with translated(self.path), self._environment.reading(self._wait_s, buffers=True) as txn:
+            for family in check_families(families, self._families):
+                for _ in self._cells(txn, family, key_range):  # py-lmdb touches every page of a value that it gives
+                    pass
         return True
 
     def put_many(self, puts: Iterable[Put]) -> None:

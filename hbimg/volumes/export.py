@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hbimg.errors import ExportError, HbimgError
+from hbimg.store import Buffer
 from hbimg.volumes.reader import VolumeReader
 from hbimg.volumes.record import VolumeRecord
 from hbimg.volumes.results import Manifest, read_artefact
@@ -66,7 +67,7 @@ class Exporter:
     def _folder_of(self, record: VolumeRecord) -> PurePosixPath:
         return PurePosixPath(*record.key.labels)
 
-    def _write(self, inside: PurePosixPath, pieces: Iterable[bytes]) -> Path:
+    def _write(self, inside: PurePosixPath, pieces: Iterable[Buffer]) -> Path:
         path = self.folder / inside
         draft = path.with_name(f".hbimg-{os.getpid()}.part")
         try:

@@ -117,14 +117,17 @@ class VolumeReader:
             assert stored.number == number
             yield stored
 
-    def originals(self, *, digest: bool = True) -> Iterator[tuple[StoredFile, Iterator[bytes]]]:
+    def originals(
+        self, *, digest: bool = True, copy: bool = True
+    ) -> Iterator[tuple[StoredFile, Iterator[bytes | memoryview]]]:
         """Give each source file and its bytes as it lay on the disk.
 
         The pieces of a file must be taken before the next file is asked for. The bytes are checked against the
         file's SHA-256 when they end; CorruptCellError if they differ. Without `digest` that is left out, save for
-        files that are packed again: every cell has been checked by its own checksum.
+        files that are packed again: every cell has been checked by its own checksum. Without `copy` frames are views,
+        valid until the next piece is taken.
         """
-        frames = _Frames(self.frames(), copy=True)
+        frames = _Frames(self.frames(), copy=copy)
         for stored, blob in self._file_blobs():
             pieces = _original(stored, blob, frames)
             is_cells = stored.packing is None or bool(stored.packing.get("kept"))
@@ -216,9 +219,9 @@ def _stored_file(number: int, row: Row) -> StoredFile:
     return StoredFile(number, **facts)
 
 
-def _original(stored: StoredFile, blob: Iterator[bytes], frames: _Frames) -> Iterator[bytes]:
+def _original(stored: StoredFile, blob: Iterator[bytes], frames: _Frames) -> Iterator[bytes | memoryview]:
     if stored.packing is None:
-        yield from map(bytes, _interleaved(stored, blob, frames))  # copies nothing that is bytes already
+        yield from _interleaved(stored, blob, frames)
     elif stored.packing.get("kept"):
         frames.skip(stored.frames)
         yield from _after(blob, stored.literal_bytes)
@@ -289,7 +292,7 @@ def _after(pieces: Iterator[bytes], skip: int) -> Iterator[bytes]:
         skip = max(0, skip - len(piece))
 
 
-def _verified(stored: StoredFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _verified(stored: StoredFile, pieces: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     sha256 = hashlib.sha256()
     for piece in pieces:
         sha256.update(piece)
