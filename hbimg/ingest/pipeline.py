@@ -39,6 +39,8 @@ from hbimg.volumes.writer import store_content
 _FILES_PER_TASK = 64
 #: Below this the headers are read sooner than workers have started: 0.2 ms each.
 _FEW_FILES = 4000
+#: How long another ingest that writes a volume is waited for; mostly it stores the same, which is then present.
+_WAIT_FOR_WRITER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +273,8 @@ def _store_item(volumes: VolumeTable, item: Planned, options: IngestOptions, fir
     """Store a volume; `first` has its key too, and is stored in this same ingest: then nothing is replaced."""
     candidate = item.candidate
     try:
-        record = store_content(volumes, _content(item, options), replace=options.replace and first is None)
+        replace_other = options.replace and first is None
+        record = store_content(volumes, _content(item, options), replace=replace_other, wait_s=_WAIT_FOR_WRITER_S)
     except (StoreFullError, StoreUnavailableError, StorePermissionError):
         raise
     except KeyClashError as error:
