@@ -45,6 +45,10 @@ docs:
 docs-check:
     {{bin}}python docs/make_help.py --check
 
+# compile the messages of HBase's RPC
+proto:
+    {{bin}}python scripts/compile_proto.py
+
 # build and start the docker mini-cluster, and wait until every service answers (docs/cluster.md)
 cluster-up *args:
     docker/cluster up {{args}}

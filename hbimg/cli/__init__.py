@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "verify": "verify",
     "rm": "rm",
     "tables": "tables",
+    "doctor": "doctor",
     "run": "run",
     "runs": "runs",
     "report": "report",

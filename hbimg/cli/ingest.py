@@ -31,6 +31,19 @@ if TYPE_CHECKING:
     help="Where the key stands in the path below PATH: '{subject}/{session}/{scan}.nii.gz', '{subject}/**'.",
 )
 @click.option(
+    "--keys-from",
+    metavar="CSV",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A table with the column file (a path below PATH, of a file or folder) and project, subject, session, scan.",
+)
+@click.option(
+    "--package",
+    type=click.IntRange(1, 100_000),
+    default=1000,
+    show_default=True,
+    help="Pictures (JPEG, PNG, TIFF, PPM) of one folder or key that make one volume, at most.",
+)
+@click.option(
     "--group-level",
     type=click.Choice(["project", "subject", "session", "scan"]),
     help="Keep what agrees to this level in one region; fixed when the table is made.  [default: subject]",
@@ -51,7 +64,7 @@ if TYPE_CHECKING:
 def ingest(
     paths: tuple[Path, ...], table: str, store: str | None, as_json: bool, dry_run: bool, strict: bool, **options: Any
 ) -> None:
-    """Put DICOM series and NIfTI files into a table, slice by slice.
+    """Put DICOM series, NIfTI files and pictures into a table, slice by slice.
 
     Files are found by what they hold, in all subfolders. A series with missing planes is refused; a scout or a report
     is set aside: kept byte for byte, but no volume. What is there already is skipped, so an ingest that was stopped is
@@ -62,6 +75,7 @@ def ingest(
       hbimg ingest /data/study --table t1
       hbimg ingest /data/bids --table t1 --project adhd --dry-run
       hbimg ingest /data/site2 --table t1 --pattern '{subject}/{session}/**'
+      hbimg ingest /data/photos --table p1 --keys-from keys.csv --package 500
     """
     from hbimg.cli.options import opened_store
     from hbimg.cli.printing import progress_bar
@@ -95,17 +109,27 @@ def ingest(
 
 
 def _options(table: str, options: dict[str, Any]) -> IngestOptions:
+    from hbimg.errors import ConfigError
+    from hbimg.ingest.key_list import read_key_list
     from hbimg.ingest.keys import KeyRules, check_pattern, names_from
     from hbimg.ingest.pipeline import IngestOptions
 
-    pattern = options["pattern"]
-    rules = KeyRules(names_from(options), check_pattern(pattern) if pattern else None, table)
+    pattern, listed = options["pattern"], options["keys_from"]
+    if pattern and listed:
+        raise ConfigError("--pattern and --keys-from both say what keys are: give one of them")
+    rules = KeyRules(
+        names_from(options),
+        check_pattern(pattern) if pattern else None,
+        table,
+        read_key_list(listed) if listed else None,
+    )
     return IngestOptions(
         keys=rules,
         accept_incomplete=options["accept_incomplete"],
         replace=options["replace"],
         reproduce_gzip=options["gzip_stream"] == "reproduce",
         workers=options["workers"],
+        package=options["package"],
     )
 
 
@@ -114,7 +138,9 @@ def _refuse_nothing(paths: Sequence[Path], planned: list[Planned], outcomes: lis
 
     if not planned and not any(outcome.outcome == "refused" for outcome in outcomes):
         where = ", ".join(str(path) for path in paths)
-        raise IngestError(f"no DICOM or NIfTI file in {where} ({len(outcomes)} other files): check the path")
+        raise IngestError(
+            f"no DICOM or NIfTI file and no picture in {where} ({len(outcomes)} other files): check the path"
+        )
 
 
 def _as_planned(planned: list[Planned]) -> list[Outcomes]:

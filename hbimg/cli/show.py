@@ -10,7 +10,10 @@ import click
 from hbimg.cli.options import json_option, opened_table, store_option, table_option
 
 if TYPE_CHECKING:
-    from hbimg.volumes import FrameEncoding, Manifest, StoredFile, VolumeRecord
+    from hbimg.volumes import FrameEncoding, Manifest, StoredFile, VolumeReader, VolumeRecord
+
+#: Pictures of a package that are drawn, at most.
+_SHOWN_PICTURES = 12
 
 
 @click.command()
@@ -19,7 +22,12 @@ if TYPE_CHECKING:
 @store_option
 @click.option("--header", "with_header", is_flag=True, help="Print the whole header too.")
 @click.option("--files", "with_files", is_flag=True, help="List the original files too.")
-@click.option("--png", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Draw three planes.")
+@click.option(
+    "--png",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw three planes, or some pictures.",
+)
 @json_option
 def show(
     key: str, table: str, store: str | None, with_header: bool, with_files: bool, png: Path | None, as_json: bool
@@ -45,8 +53,7 @@ def show(
         files = list(reader.files()) if with_files or as_json else []
         header = volumes.header(record.key) if with_header or as_json else {}
         if png is not None:
-            _draw(reader, png)
-            say(f"three planes of {record.key} are in {png}")
+            say(f"{_draw(reader, png)} of {record.key} are in {png}")
     if as_json:
         print_json(_as_json(record, manifests, files, header))
         return
@@ -86,9 +93,15 @@ def _geometry_lines(record: VolumeRecord) -> list[tuple[str, str]]:
     geometry, encoding = record.geometry, record.encoding
     if geometry is None or encoding is None:
         return []
+    from hbimg.volumes.pictures import is_pictures
+
     lines = [
         ("shape", " x ".join(str(n) for n in geometry.shape) + f"  ({', '.join(geometry.axes)})"),
         ("dtype", _dtype_words(geometry.dtype, encoding)),
+    ]
+    if is_pictures(encoding):
+        return lines  # they have no place in space
+    lines += [
         ("spacing_mm", " x ".join(f"{spacing:.4g}" for spacing in geometry.spacing_mm)),
     ]
     lines += [("affine" if row == 0 else "", "  ".join(f"{x:10.4f}" for x in geometry.affine[row])) for row in range(3)]
@@ -132,13 +145,32 @@ def _as_json(
     }
 
 
-def _draw(reader: Any, path: Path) -> None:
+def _draw(reader: VolumeReader, path: Path) -> str:
+    """Draw a volume, and say what was drawn."""
     from hbimg.errors import ExportError
-    from hbimg.volumes.picture import picture_png
+    from hbimg.volumes.picture import contact_sheet_png, picture_png
+    from hbimg.volumes.pictures import is_pictures
     from hbimg.volumes.voxels import voxels
 
-    array = voxels(reader)
+    record = reader.record
+    if record.encoding is not None and is_pictures(record.encoding):
+        shown = _some_pictures(reader)
+        drawn, words = contact_sheet_png(shown), f"{len(shown)} of {record.frames} pictures"
+    else:
+        array = voxels(reader)
+        assert record.geometry is not None
+        drawn, words = picture_png(array, record.geometry), "three planes"
     try:
-        path.write_bytes(picture_png(array, reader.record.geometry))
+        path.write_bytes(drawn)
     except OSError as error:
         raise ExportError(f"{path} cannot be written: {error.strerror}") from error
+    return words
+
+
+def _some_pictures(reader: VolumeReader) -> list[Any]:
+    """Give the first page of pictures at even distances in a package."""
+    from hbimg.volumes.pictures import decode_picture
+
+    step = -(-reader.record.frames // _SHOWN_PICTURES)
+    frames = enumerate(reader.frames())
+    return [decode_picture(frame, index)[0] for index, frame in frames if index % step == 0]

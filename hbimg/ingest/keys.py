@@ -1,4 +1,4 @@
-"""The key of a candidate: options first, then a pattern over its path, BIDS names, headers, and last its folders."""
+"""The key of a candidate: options first, then a table or a pattern over its path, BIDS names, headers, its folders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hbimg.errors import ConfigError, RowKeyError
 from hbimg.ingest.candidates import Names
+from hbimg.ingest.key_list import KeyList
 from hbimg.model import LEVELS, VolumeKey
 from hbimg.rowkeys import label_of
 
@@ -29,32 +30,55 @@ class KeyRules:
         what stands there up to the next ``/``, ``*`` any text within a name, ``**`` any path.
     default_project : str
         Project of what says nothing of it: the table's name.
+    listed : KeyList or None
+        A table that names for each file or folder what its key is made of.
     """
 
     fixed: Names = field(default_factory=Names)
     pattern: str | None = None
     default_project: str = ""
+    listed: KeyList | None = None
 
-    def key_of(self, name: str, stem: str, found: Names) -> tuple[VolumeKey, dict[str, str]]:
-        """Give the key of a candidate, and the texts that its labels do not show.
+    def told(self, name: str, stem: str = "", default: Names | None = None) -> Names:
+        """Give what the user and the path say of a file: `name` is its path below the ingested folder.
 
-        `name` is the path of its first file below the ingested folder, `stem` that file's name without suffixes,
-        `found` what its headers say.
+        `stem` is its name without suffixes, where that may be one of BIDS; `default` is what its data set says.
 
         Raises
         ------
         ConfigError
-            If a pattern was given and the path does not fit it.
-        RowKeyError
-            If a text cannot be a label.
+            If a table or a pattern was given, and the path is not in it or does not fit it.
         """
-        by_path = self._by_pattern(name) if self.pattern else _by_bids(stem)
-        names = self.fixed.over(by_path).over(found)
-        if not names.subject and not names.session and not self.pattern:
+        return self.fixed.over(self._by_path(name, stem, default))
+
+    def _by_path(self, name: str, stem: str, default: Names | None) -> Names:
+        if self.listed:
+            return self.listed.of(name)
+        return self._by_pattern(name) if self.pattern else default or _by_bids(stem)
+
+    def key_of(self, name: str, stem: str, found: Names) -> tuple[VolumeKey, dict[str, str]]:
+        """Give the key of a candidate, and the texts that its labels do not show; errors of `told` and `key_told`."""
+        return self.key_told(name, self.told(name, stem), found)
+
+    def key_told(
+        self, name: str, told: Names, found: Names, *, by_folders: bool = True
+    ) -> tuple[VolumeKey, dict[str, str]]:
+        """Give the key of a candidate, and the texts that its labels do not show.
+
+        `name` is the path of its first file, `told` what `told` gave for it, `found` what its headers say; `by_folders`
+        lets the folders around the file say it where nothing else does.
+
+        Raises
+        ------
+        RowKeyError
+            If nothing names the scan, or a text cannot be a label.
+        """
+        names = told.over(found)
+        if by_folders and not (names.subject or names.session or self.pattern or self.listed):
             names = names.over(_by_folders(name))
         names = names.over(Names(project=self.default_project))
         if not names.scan:
-            raise RowKeyError(f"{name}: nothing names the scan; give --scan or --pattern")
+            raise RowKeyError(f"{name}: nothing names the scan; give --scan, --pattern or --keys-from")
         texts = {level: getattr(names, level) for level in LEVELS}
         labels = {level: label_of(text) for level, text in texts.items()}
         hidden = {level: text for level, text in texts.items() if text and labels[level] != text}

@@ -22,10 +22,14 @@ from hbimg.errors import (
     StorePermissionError,
     StoreUnavailableError,
 )
-from hbimg.ingest.candidates import Candidate, Outcome
+from hbimg.ingest.bids import Datasets, with_files_beside, without_version_control
+from hbimg.ingest.candidates import Candidate, Names, Outcome
 from hbimg.ingest.discover import FoundFile, Kind, discover
 from hbimg.ingest.keys import KeyRules
 from hbimg.ingest.nifti import nifti_candidate, stem_of
+from hbimg.ingest.pictures import PACKAGE_PICTURES, Picture
+from hbimg.ingest.pictures import candidates as picture_candidates
+from hbimg.ingest.pictures import examine as examine_picture
 from hbimg.ingest.sources import MAX_TRAILING_BYTES, PathSource, reading
 from hbimg.ingest.workers import Pool
 from hbimg.model import VolumeKey
@@ -58,6 +62,8 @@ class IngestOptions:
         Keep a recipe for gzip streams where zlib makes them again, instead of the streams.
     workers : int
         Number of processes.
+    package : int
+        Pictures in one volume, at most.
     """
 
     keys: KeyRules
@@ -65,6 +71,7 @@ class IngestOptions:
     replace: bool = False
     reproduce_gzip: bool = False
     workers: int = 1
+    package: int = PACKAGE_PICTURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +148,22 @@ def plan(
     others : list of Outcomes
         Files that are no images, or broken ones.
     """
-    found = list(discover(paths))
+    found = without_version_control(discover(paths))
+    datasets = Datasets.among(found)
     files = {file.path: file for file in found}
     others = [Outcomes("refused", "", f.name, 1, f.size_bytes, 0, f.reason) for f in found if f.kind is Kind.BROKEN]
-    candidates, failures = _candidates(found, options, pool, progress)
+    candidates, failures = _candidates(found, options, pool, progress, datasets)
     others += failures
+    candidates = with_files_beside(candidates, found, datasets, options.keys)
     planned = [_named(candidate, files, options.keys) for candidate in candidates]
     used = {file.path for candidate in candidates for file in candidate.files}
     left = [f for f in found if f.kind is Kind.OTHER and f.path not in used]
     others += [Outcomes("left alone", "", f.name, 1, f.size_bytes, 0, f.reason) for f in left]
+    if options.keys.listed:
+        gone = options.keys.listed.unused(file.name for file in found)
+        others += [
+            Outcomes("refused", "", n, 0, 0, 0, f"{n} is in {options.keys.listed.path}, but not there") for n in gone
+        ]
     return sorted(planned, key=lambda p: (str(p.key or ""), p.names)), others
 
 
@@ -194,22 +208,40 @@ def _with_a_word(outcome: Outcomes, elsewhere: dict[str, str]) -> Outcomes:
 
 
 def _candidates(
-    found: Iterable[FoundFile], options: IngestOptions, pool: Pool, progress: Progress
+    found: Iterable[FoundFile], options: IngestOptions, pool: Pool, progress: Progress, datasets: Datasets
 ) -> tuple[list[Candidate], list[Outcomes]]:
     from hbimg.ingest.dicom import candidates as dicom_candidates
 
-    images = [f for f in found if f.kind in (Kind.DICOM, Kind.NIFTI)]
+    images = [f for f in found if f.kind in (Kind.DICOM, Kind.NIFTI, Kind.PICTURE)]
     nifti: list[Candidate] = []
     facts: list[Any] = []
+    pictures: list[Picture] = []
     failures: list[Outcomes] = []
+    lists: dict[Kind, list[Any]] = {
+        Kind.NIFTI: nifti,
+        Kind.DICOM: facts,
+        Kind.PICTURE: pictures,
+        Kind.BROKEN: failures,
+    }
     tasks = [(images[i : i + _FILES_PER_TASK],) for i in range(0, len(images), _FILES_PER_TASK)]
     done = 0
     for results in pool.run(_read_headers, tasks, inline=len(images) < _FEW_FILES):
         for kind, result in results:
-            {Kind.NIFTI: nifti, Kind.DICOM: facts, Kind.BROKEN: failures}[kind].append(result)
+            lists[kind].append(result)
         done += len(results)
         progress("reading headers", done, len(images), "files")
-    return nifti + dicom_candidates(facts, accept_incomplete=options.accept_incomplete), failures
+    by_path = {file.path: file for file in images}
+    named = [(one, _told(options.keys, one.name, datasets.picture_names(by_path[one.path]))) for one in pictures]
+    packages = picture_candidates(named, options.package)
+    return nifti + packages + dicom_candidates(facts, accept_incomplete=options.accept_incomplete), failures
+
+
+def _told(rules: KeyRules, name: str, default: Names | None) -> Names | None:
+    """Give what is told of a file's key, or None where that cannot be told: then it is refused when it is named."""
+    try:
+        return rules.told(name, default=default)
+    except HbimgError:
+        return None
 
 
 def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
@@ -221,6 +253,8 @@ def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
         try:
             if file.kind is Kind.NIFTI:
                 results.append((Kind.NIFTI, nifti_candidate(file.path)))
+            elif file.kind is Kind.PICTURE:
+                results.append((Kind.PICTURE, examine_picture(file.path, file.name)))
             else:
                 results.append((Kind.DICOM, examine(file.path)))
         except IngestError as error:
@@ -235,7 +269,8 @@ def _named(candidate: Candidate, files: dict[Path, FoundFile], rules: KeyRules) 
     names = _distinct([files[path].name if path in files else path.name for path in paths], paths)
     modified_ns = tuple(files[path].modified_ns if path in files else 0 for path in paths)
     try:
-        key, texts = rules.key_of(names[0], stem_of(paths[0]), candidate.names)
+        told = candidate.told or rules.told(names[0], stem_of(paths[0]))
+        key, texts = rules.key_told(names[0], told, candidate.names, by_folders=not candidate.dataset)
     except HbimgError as error:
         if candidate.outcome is not Outcome.REFUSE:
             candidate = replace(candidate, outcome=Outcome.REFUSE, reason=str(error))
@@ -303,7 +338,7 @@ def _content(item: Planned, options: IngestOptions) -> VolumeContent:
     stored = candidate.outcome is Outcome.STORE
     return VolumeContent(
         key=key,
-        kind="volume" if stored else "series",
+        kind=candidate.kind if stored else "series",
         format=candidate.format,
         files=tuple(_source_file(item, number, options) for number in range(len(candidate.files))),
         geometry=candidate.geometry if stored else None,
@@ -314,6 +349,7 @@ def _content(item: Planned, options: IngestOptions) -> VolumeContent:
         remarks=candidate.remarks,
         missing=candidate.missing,
         plane_map=candidate.plane_map,
+        dataset=candidate.dataset,
     )
 
 

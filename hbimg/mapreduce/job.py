@@ -127,12 +127,19 @@ class LoadedVolume:
 
     def voxels(self) -> npt.NDArray[Any]:
         """Give the voxels as stored, unscaled, as `hbimg.volumes.voxels.voxels` does; needs `Need.FRAMES`."""
-        from hbimg.volumes.decoding import is_compressed
+        from hbimg.volumes.decoding import is_plain
         from hbimg.volumes.voxels import voxels_of_frames
 
         encoding = self.record.encoding
-        compressed = encoding is None or is_compressed(encoding)
-        return voxels_of_frames(self.record, self.frames if compressed else self.frame_block)
+        plain = encoding is not None and is_plain(encoding)
+        return voxels_of_frames(self.record, self.frame_block if plain else self.frames)
+
+    def pictures(self) -> Iterator[npt.NDArray[Any]]:
+        """Give each frame of a package of pictures as an array (pages, rows, columns[, samples]), one at a time."""
+        from hbimg.volumes.pictures import decode_picture
+
+        for index, frame in enumerate(self.frames):
+            yield decode_picture(frame, index)
 
     @property
     def stem(self) -> str:
@@ -189,6 +196,10 @@ class Job(ABC):
     def parameters(self) -> dict[str, Any]:
         """Give the parameters, ready for JSON."""
         return asdict(self)
+
+    def deciding_parameters(self) -> dict[str, Any]:
+        """Give the parameters that decide whether a stored result is current: all, unless a job leaves limits out."""
+        return self.parameters()
 
     @classmethod
     def of_parameters(cls, parameters: Mapping[str, Any]) -> Self:
@@ -256,4 +267,4 @@ PARTIAL = "partial"
 
 def result_parameters(job: Job) -> dict[str, Any]:
     """Give the parameters that decide whether a stored result is current."""
-    return job.partial_parameters() if isinstance(job, ReducingJob) else job.parameters()
+    return job.partial_parameters() if isinstance(job, ReducingJob) else job.deciding_parameters()

@@ -41,6 +41,8 @@ class Outcome:
         Seconds spent reading, of that waiting for the read to end, computing, writing, and padding.
     input_bytes, output_bytes : int
         Bytes that were read of the volume, and written.
+    task : str
+        The task of a cluster's job that did it; empty where there are none.
     """
 
     key: VolumeKey
@@ -57,6 +59,7 @@ class Outcome:
     pad_s: float = 0.0
     input_bytes: int = 0
     output_bytes: int = 0
+    task: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Give a JSON-ready mapping."""

@@ -15,9 +15,10 @@ from hbimg.volumes import Manifest, VolumeRecord, VolumeTable, Where, entries, r
 
 @dataclass(slots=True)
 class Plan:
-    """The volumes to work on, in key order, and the outcomes of those that need no work."""
+    """The volumes to work on, those with a current result, both in key order; and the outcomes that are known."""
 
     todo: list[VolumeRecord] = field(default_factory=list)
+    current: list[VolumeRecord] = field(default_factory=list)
     settled: list[Outcome] = field(default_factory=list)
 
     @property
@@ -34,6 +35,7 @@ def make_plan(volumes: VolumeTable, job: Job, where: Where, result_name: str, *,
         if reason:
             plan.settled.append(Outcome(record.key, State.SKIPPED, reason))
         elif not force and not job.always_anew and _current(manifests, record, job, result_name):
+            plan.current.append(record)
             plan.settled.append(Outcome(record.key, State.CURRENT))
         else:
             plan.todo.append(record)
@@ -53,7 +55,7 @@ def current_partials(
 
 def _refusal(job: Job, record: VolumeRecord) -> str:
     if not record.is_volume and not job.takes_series:
-        return "set aside at ingest"
+        return "files beside images" if record.kind == "files" else "set aside at ingest"
     return job.accepts(record)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hbimg import __version__
 from hbimg.errors import HbimgError, ParameterError
@@ -29,6 +29,9 @@ from hbimg.rowkeys import check_label
 from hbimg.store import Store
 from hbimg.volumes import VolumeTable, Where, new_run_id, save_run, settle_results
 from hbimg.volumes.owners import start_of_process
+
+if TYPE_CHECKING:
+    from hbimg.mapreduce.yarn.submission import ClusterSettings
 
 #: Splits per worker, so that the last ones end at about the same time.
 _SPLITS_PER_WORKER = 8
@@ -50,6 +53,12 @@ class RunSettings:
         Make results anew that are current.
     pad_to_s : float
         Let every volume take at least this long, in seconds.
+    stealing : bool
+        Whether an idle worker of a simulated server takes what lies on another one.
+    max_failures : int or None
+        Stop after the current volumes when more than so many have failed; None: never.
+    cluster : ClusterSettings or None
+        Run on YARN with these; None: on this machine.
     """
 
     where: Where = field(default_factory=Where)
@@ -57,8 +66,13 @@ class RunSettings:
     workers: int = 0
     force: bool = False
     pad_to_s: float = 0.0
+    stealing: bool = True
+    max_failures: int | None = None
+    cluster: ClusterSettings | None = None
 
     def __post_init__(self) -> None:
+        if self.max_failures is not None and self.max_failures < 0:
+            raise ParameterError(f"at most {self.max_failures} failures: give 0 or more")
         if self.workers < 0:
             raise ParameterError(f"{self.workers} workers: give 1 or more, or 0 for one per core")
         if not 0 <= self.pad_to_s < float("inf"):
@@ -104,6 +118,14 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _workers_of(store: Store, settings: RunSettings) -> int:
+    """Give the number of workers: as wanted, or the slots of the servers that the store simulates."""
+    slots = sum(server.slots for server in store.servers)
+    if slots and settings.workers not in (0, slots):
+        raise ParameterError(f"{settings.workers} workers: the servers of {store.url} have {slots} slots, which decide")
+    return slots or settings.workers or default_workers()
+
+
 def _no_progress(progress: Progress) -> None:
     del progress
 
@@ -121,7 +143,7 @@ def run_job(
     on_progress: Callable[[Progress], None] = _no_progress,
     say: Callable[[str], None] = _say_nothing,
 ) -> RunResult:
-    """Run a job with the local engine and record the run in the table.
+    """Run a job and record the run in the table.
 
     Raises
     ------
@@ -130,18 +152,25 @@ def run_job(
     JobError
         If the job's workers cannot start.
     """
-    return _Run(job, store, volumes, settings, on_progress, say).run()
+    engine: type[Run] = Run
+    if settings.cluster is not None:
+        from hbimg.mapreduce.yarn.engine import YarnRun
+
+        engine = YarnRun
+    return engine(job, store, volumes, settings, on_progress, say).run()
 
 
-class _Run:
+class Run:
+    """A run of the local engine; another engine overrides how the work is done."""
+
     def __init__(
         self,
         job: Job,
         store: Store,
         volumes: VolumeTable,
         settings: RunSettings,
-        on_progress: Callable[[Progress], None],
-        say: Callable[[str], None],
+        on_progress: Callable[[Progress], None] = _no_progress,
+        say: Callable[[str], None] = _say_nothing,
     ) -> None:
         self._job = job
         self._store = store
@@ -152,37 +181,61 @@ class _Run:
         self._id = new_run_id()
         self._result_name = settings.result_name or job.name
         self._inline = store.url == "memory:"
-        self._workers = 1 if self._inline else settings.workers or default_workers()
+        self._workers = 1 if self._inline else _workers_of(store, settings)
+        self._servers: dict[str, str] | None = None
         self._outcomes: list[Outcome] = []
+        self._failed = 0
         self._begin = time.perf_counter()
         self._started = _now()
 
+    @property
+    def engine(self) -> str:
+        """What the engine is called in the record of the run."""
+        return "inline" if self._inline else "local"
+
     def run(self) -> RunResult:
+        """Do it all and record it."""
         settle_results(self._volumes, self._settings.where)
         plan = make_plan(self._volumes, self._job, self._settings.where, self._result_name, force=self._settings.force)
         self._outcomes = list(plan.settled)
         self._save("running")
         try:
             with counted_interrupts(self._say) as interrupts:
-                self._work(plan, interrupts)
+                self._work(plan, lambda: max(interrupts(), int(self._too_many_failed)))
                 interrupted = interrupts() > 0
-            outputs = {} if interrupted else self._reduce()
+            outputs = {} if interrupted or self._too_many_failed else self._reduce()
         except BaseException as error:
             self._save("failed", error=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
             raise
         state = self._state(interrupted)
-        report = self._save(state, outputs=outputs)
+        reason = self._stop_reason()
+        if reason:
+            self._say(reason)
+        report = self._save(state, outputs=outputs, error=reason)
         return RunResult(self._id, state, report, outputs)
+
+    @property
+    def _too_many_failed(self) -> bool:
+        return self._settings.max_failures is not None and self._failed > self._settings.max_failures
+
+    def _stop_reason(self) -> str:
+        if not self._too_many_failed:
+            return ""
+        return f"stopped: {self._failed} volumes failed, --max-failures allows {self._settings.max_failures}"
 
     def _work(self, plan: Plan, interrupts: Callable[[], int]) -> None:
         if not plan.todo:
             return
         split_bytes = max(1, plan.todo_bytes // (self._workers * _SPLITS_PER_WORKER))
         splits = plan_splits(plan.todo, self._volumes.table.regions(), self._volumes.scheme, split_bytes)
+        if self._store.servers:
+            self._servers = {str(key): split.server for split in splits for key in split.keys}
         settings = TaskSettings(
             self._result_name, self._id, force=self._settings.force, pad_to_s=self._settings.pad_to_s
         )
-        work = Work(self._job, self._store, self._volumes, tuple(splits), settings, self._workers)
+        work = Work(
+            self._job, self._store, self._volumes, tuple(splits), settings, self._workers, self._settings.stealing
+        )
         engine = run_inline if self._inline else run_processes
         sizes = {record.key: bytes_to_read(record) for record in plan.todo}
         progress = Progress(len(plan.todo), plan.todo_bytes)
@@ -192,6 +245,7 @@ class _Run:
             progress.ended += 1
             progress.ended_bytes += sizes[outcome.key]
             progress.failed += outcome.state is State.FAILED
+            self._failed = progress.failed
             self._on_progress(progress)
 
     def _reduce(self) -> dict[str, str]:
@@ -208,7 +262,7 @@ class _Run:
     def _save(self, state: str, outputs: dict[str, str] | None = None, error: str = "") -> dict[str, Any]:
         """Record the run as it is now, and give its report."""
         outcomes = sorted(self._outcomes, key=lambda outcome: outcome.key)
-        report = make_report(f"{self._id} {self._job.name}", outcomes, time.perf_counter() - self._begin)
+        report = self._report(outcomes)
         run = {
             "id": self._id,
             "state": state,
@@ -221,7 +275,7 @@ class _Run:
             "where": asdict(self._settings.where),
             "force": self._settings.force,
             "pad_to_s": self._settings.pad_to_s,
-            "engine": "inline" if self._inline else "local",
+            "engine": self.engine,
             "workers": self._workers,
             "user": _user(),
             "host": socket.gethostname(),
@@ -233,6 +287,7 @@ class _Run:
             "volumes": [[str(o.key), o.state.value, o.reason] for o in outcomes],
             "outputs": outputs or {},
             "report": report,
+            **self._details(),
         }
         try:
             save_run(self._volumes, run)
@@ -242,11 +297,20 @@ class _Run:
             self._say(f"the run could not be recorded: {failure}")
         return report
 
+    def _report(self, outcomes: list[Outcome]) -> dict[str, Any]:
+        took_s = time.perf_counter() - self._begin
+        return make_report(f"{self._id} {self._job.name}", outcomes, took_s, self._servers)
+
+    def _details(self) -> dict[str, Any]:
+        """Give what an engine adds to the record of its run."""
+        return {}
+
 
 def state_of(run: Mapping[str, Any]) -> str:
     """Give a recorded run's state; ``lost`` when it says that it runs, but its process on this host is gone."""
     if (
         run["state"] == "running"
+        and run["engine"] != "yarn"  # that goes on without the process that submitted it
         and run["host"] == socket.gethostname()
         and start_of_process(run["process"]) != run["start"]
     ):

@@ -14,10 +14,14 @@ from hbimg.rowkeys.scheme import (
     RowKeyScheme,
     RowKind,
     check_generation,
+    layout_lock_row,
+    layout_row,
+    layouts_range,
     new_generation,
     run_row,
     runs_range,
     settings_row,
+    stop_row,
 )
 
 __all__ = [
@@ -30,9 +34,13 @@ __all__ = [
     "check_label",
     "is_hashed",
     "label_of",
+    "layout_lock_row",
+    "layout_row",
+    "layouts_range",
     "new_generation",
     "run_row",
     "runs_range",
     "settings_row",
+    "stop_row",
     "text_of",
 ]

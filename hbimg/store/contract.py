@@ -20,10 +20,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from hbimg.errors import CellTooLargeError, ConfigError, StoreError
 from hbimg.rowkeys import MAX_ROW_BYTES, KeyRange
+from hbimg.store.receiving import ReceivedRow, copied_rows
 
 #: What a cell's value may be where it is handed over: anything with the buffer protocol, without a copy.
 Buffer = bytes | bytearray | memoryview
@@ -37,6 +38,8 @@ MAX_QUALIFIER_BYTES = 64
 MAX_FAMILIES = 16
 #: Largest cell that a table takes: HBase's hbase.server.keyvalue.maxsize less the key.
 MAX_CELL_BYTES = 10_000_000
+#: Gigabit Ethernet, less what its headers take.
+LINK_BYTES_PER_S = 117e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,15 @@ class Region:
     range: KeyRange
     server: str
     size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedServer:
+    """A server of a store on one machine: as many tasks at once as it has slots, behind a link of its own."""
+
+    name: str
+    slots: int
+    link_bytes_per_s: float = LINK_BYTES_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +219,33 @@ class Table(ABC):
         """
         return False
 
+    def receive(
+        self, key_range: KeyRange, family: str, target: memoryview, tail_bytes: int = 0
+    ) -> Iterator[ReceivedRow]:
+        """Read the cells of one family of a range into an array, one behind the other, without their last bytes.
+
+        A store that can do so receives them there from its server, with no copy on the way.
+
+        Parameters
+        ----------
+        key_range : KeyRange
+        family : str
+        target : memoryview
+            Writable, of single bytes, with room for all payloads and one tail.
+        tail_bytes : int
+            How many bytes at the end of each cell are not for the array: they are given beside it.
+
+        Raises
+        ------
+        StoreError
+            At once, if the table has no such family.
+        CellTooLargeError
+            If the cells do not fit the array.
+        CorruptCellError
+            If a cell is shorter than its tail.
+        """
+        return copied_rows(self.scan(key_range, [family]), target, tail_bytes)
+
     def put(self, row: bytes, cells: Cells) -> None:
         """Write one row at once."""
         self.put_many([Put(row, cells)])
@@ -224,6 +263,11 @@ class Table(ABC):
 
 class Store(ABC):
     """An open store: a set of tables. A context manager that closes it."""
+
+    #: Servers that a store on one machine simulates; empty where there are none, or real ones.
+    servers: tuple[SimulatedServer, ...] = ()
+    #: How it is reached, in words, where there is more than one way; else empty.
+    through: str = ""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -342,21 +386,3 @@ def split_column(column: bytes, families: Collection[str]) -> tuple[str, bytes]:
     if not 0 < len(qualifier) <= MAX_QUALIFIER_BYTES or b"\0" in qualifier:
         raise StoreError(f"column {column!r}: a qualifier has 1 to {MAX_QUALIFIER_BYTES} bytes and no NUL")
     return name, qualifier
-
-
-def settings_to_json(settings: TableSettings) -> dict[str, Any]:
-    """Give a JSON-ready mapping of table settings; `settings_from_json` reads it back."""
-    return {
-        "families": [[f.name, f.compression, f.data_block_encoding, f.about] for f in settings.families],
-        "split_points": [point.hex() for point in settings.split_points],
-        "attributes": dict(settings.attributes),
-    }
-
-
-def settings_from_json(data: dict[str, Any]) -> TableSettings:
-    """Read what `settings_to_json` gave."""
-    return TableSettings(
-        families=tuple(Family(*parts) for parts in data["families"]),
-        split_points=tuple(bytes.fromhex(point) for point in data["split_points"]),
-        attributes=data["attributes"],
-    )

@@ -11,10 +11,14 @@ from urllib.parse import parse_qsl, urlsplit
 from hbimg.errors import ConfigError
 
 PORT = 9090
+#: Where masters and RegionServers listen.
+MASTER_PORT, REGION_SERVER_PORT = 16000, 16020
 TRANSPORTS = ("buffered", "framed")
 PROTOCOLS = ("binary", "compact")
 _DAY_S = 86400
-_KNOWN = "namespace, transport, protocol, timeout_s, wait_s, own_host"
+CLIENTS = ("rpc", "thrift")
+INFO_PORT = 9095
+_KNOWN = "client, namespace, transport, protocol, timeout_s, wait_s, own_host, info_port"
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -38,6 +42,8 @@ class HBaseAddress:
         The URL as it was given; it opens the same store in another process.
     servers : tuple of Server
         Thrift servers of one cluster, the first that answers is used.
+    client : str or None
+        How HBase is spoken to: ``rpc``, its own, or ``thrift``; None: its own where that is reached.
     namespace : str or None
         HBase's namespace that tables without one are in; None is HBase's ``default``.
     transport, protocol : str or None
@@ -48,16 +54,26 @@ class HBaseAddress:
         How long a call is tried again while servers are gone or busy.
     own_host : bool
         Whether a Thrift server of the same cluster on this host is preferred.
+    info_port : int
+        Port of the Thrift servers' web pages, which tell their limits; 0: they are not looked at.
     """
 
     url: str
     servers: tuple[Server, ...]
+    client: str | None = None
     namespace: str | None = None
     transport: str | None = None
     protocol: str | None = None
     timeout_s: float = 60.0
     wait_s: float = 120.0
     own_host: bool = True
+    info_port: int = INFO_PORT
+
+    @property
+    def nodes(self) -> tuple[Server, ...]:
+        """Where HBase's own RPC is looked for: masters and RegionServers on the same hosts."""
+        ports = (MASTER_PORT, REGION_SERVER_PORT)
+        return tuple(Server(server.host, port) for server in self.servers for port in ports)
 
     @classmethod
     def parse(cls, url: str) -> HBaseAddress:
@@ -78,12 +94,14 @@ class HBaseAddress:
         address = cls(
             url,
             _servers(url, parts.netloc),
+            client=_one_of(url, "client", options.pop("client", "auto"), CLIENTS),
             namespace=_namespace(url, options.pop("namespace", None)),
             transport=_one_of(url, "transport", options.pop("transport", "auto"), TRANSPORTS),
             protocol=_one_of(url, "protocol", options.pop("protocol", "auto"), PROTOCOLS),
             timeout_s=_seconds(url, "timeout_s", options.pop("timeout_s", "60")),
             wait_s=_seconds(url, "wait_s", options.pop("wait_s", "120")),
             own_host=_one_of(url, "own_host", options.pop("own_host", "yes"), ("yes", "no")) == "yes",
+            info_port=_info_port(url, options.pop("info_port", str(INFO_PORT))),
         )
         if options:
             raise ConfigError(f"{url!r}: unknown option {sorted(options)[0]!r}; known are {_KNOWN}")
@@ -119,6 +137,12 @@ def _one_of(url: str, name: str, text: str, known: tuple[str, ...]) -> str | Non
     if text not in known:
         raise ConfigError(f"{url!r}: {name} is one of {', '.join(known)}, not {text!r}")
     return text
+
+
+def _info_port(url: str, text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 16:
+        raise ConfigError(f"{url!r}: info_port is a port, or 0 for none, not {text!r}")
+    return int(text)
 
 
 def _seconds(url: str, name: str, text: str) -> float:

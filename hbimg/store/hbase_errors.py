@@ -54,6 +54,11 @@ SERVER_TEXTS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
         "free space in HDFS, or have the quota raised, and run again",
     ),
     (("TableNotFoundException",), TableNotFoundError, "`hbimg tables` lists what is there"),
+    (
+        ("region split is disabled", "region merge is disabled"),
+        StoreError,
+        "set the table's attribute SPLIT_ENABLED or MERGE_ENABLED to true first",
+    ),
     (("TableExistsException",), TableExistsError, "use another name"),
     (
         ("NamespaceNotFoundException", "Namespace not found"),

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from hbimg.errors import StoreError, StoreUnavailableError
 from hbimg.store.hbase_address import HBaseAddress, Server
 from hbimg.store.hbase_errors import PASSING
+from hbimg.store.hbase_limits import Limits
 
 #: HBase's Thrift servers drop a connection that was idle for a minute; ours is not used again after less.
 IDLE_S = 45.0
@@ -69,6 +70,12 @@ class Servers:
         if address.own_host and own not in self.servers and self._same_cluster(own, first):
             self.servers = (own, *self.servers)
         self._give_back(first)
+
+    def limits(self) -> Limits:
+        """Give what looks at the limits of the server that is used first."""
+        server = self.servers[0] if self.servers[0] in self._packings else next(iter(self._packings))
+        framed = getattr(self._packings[server], "transport", "") == "framed"
+        return Limits(server, self.address.info_port, framed=framed)
 
     def call(self, method: str, *arguments: Any, doing: str, table: str | None = None) -> Any:
         """Call a method, on another server or again while servers are gone or busy.

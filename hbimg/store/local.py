@@ -11,7 +11,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from heapq import merge
 from itertools import groupby
@@ -31,11 +31,12 @@ from hbimg.errors import (
 )
 from hbimg.rowkeys import MAX_ROW_BYTES, KeyRange
 from hbimg.store.contract import (
+    LINK_BYTES_PER_S,
     Buffer,
     Cells,
     Put,
-    Region,
     Row,
+    SimulatedServer,
     Store,
     Table,
     TableSettings,
@@ -44,33 +45,34 @@ from hbimg.store.contract import (
     check_put,
     check_row,
     check_table_name,
-    settings_from_json,
-    settings_to_json,
     split_column,
 )
 from hbimg.store.environments import DATA, Environment, remove_environment
 from hbimg.store.filesystem import refuse_network_file_system
-from hbimg.store.lmdb_errors import BATCH_BYTES, translated
+from hbimg.store.local_errors import BATCH_BYTES, translated
 from hbimg.store.locks import writing
-from hbimg.store.memory import local_regions
+from hbimg.store.settings_json import settings_from_json, settings_to_json
+from hbimg.store.simulated import PlacedTable, servers_text
 
 FORMAT = 1
 #: How long a writer waits for another one unless told otherwise, in seconds.
 WAIT_S = 60.0
 _SETTINGS = b"!settings"
+_LAYOUT = b"!layout"
 _NUL = b"\0"
 
 
-class LocalTable(Table):
+class LocalTable(PlacedTable):
     """A table in an LMDB environment."""
 
-    #: Each batch costs one flush to disk, so they are large; a writer holds one in memory.
     batch_bytes = BATCH_BYTES
 
-    def __init__(self, name: str, environment: Environment, wait_s: float) -> None:
+    def __init__(
+        self, name: str, environment: Environment, wait_s: float, servers: Sequence[SimulatedServer] = ()
+    ) -> None:
         self._environment = environment
         self._wait_s = wait_s
-        super().__init__(name, self._read_settings())
+        super().__init__(name, self._read_settings(), servers)
         self._families = {family.name for family in self.settings.families}
         with translated(environment.path):
             environment.open_databases(self._families, wait_s)
@@ -186,8 +188,14 @@ class LocalTable(Table):
             for family, qualifier in cells:
                 txn.delete(row + _NUL + qualifier, db=self._environment.database(family))
 
-    def regions(self) -> list[Region]:
-        return local_regions(self.settings)
+    def load_layout(self) -> bytes | None:
+        with translated(self.path), self._environment.reading(self._wait_s) as txn:
+            kept: bytes | None = txn.get(_LAYOUT)
+            return kept
+
+    def save_layout(self, layout: bytes) -> None:
+        with self._writing() as txn:
+            txn.put(_LAYOUT, layout)
 
     def purge(self) -> None:
         """Copy what is left into a new file and put it in the old one's place.
@@ -232,6 +240,8 @@ class LocalStore(Store):
         How long a writer waits for another one, in seconds.
     map_bytes : int or None
         Upper limit of a table's size; by default the size of the disk.
+    servers : sequence of SimulatedServer
+        Where regions are said to be, and tasks run.
 
     Raises
     ------
@@ -241,9 +251,17 @@ class LocalStore(Store):
         If the folder cannot be read.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = WAIT_S, map_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait_s: float = WAIT_S,
+        map_bytes: int | None = None,
+        servers: Sequence[SimulatedServer] = (),
+    ) -> None:
         self.path = path.expanduser().absolute()
-        super().__init__(_url(self.path, wait_s, map_bytes))
+        super().__init__(_url(self.path, wait_s, map_bytes, servers))
+        self.servers = tuple(servers)
         self._wait_s = wait_s
         self._map_bytes = map_bytes
         self._open: dict[str, tuple[Environment, LocalTable]] = {}
@@ -322,7 +340,7 @@ class LocalStore(Store):
         except TableNotFoundError:
             raise self._no_table(name) from None
         try:
-            self._open[name] = (environment, LocalTable(name, environment, self._wait_s))
+            self._open[name] = (environment, LocalTable(name, environment, self._wait_s, self.servers))
         except BaseException:
             environment.close()
             raise
@@ -353,12 +371,16 @@ class LocalStore(Store):
         self._open.clear()
 
 
-def _url(path: Path, wait_s: float, map_bytes: int | None) -> str:
+def _url(path: Path, wait_s: float, map_bytes: int | None, servers: Sequence[SimulatedServer]) -> str:
     """Give the URL that opens a store with these settings again, in another process."""
     options = {"wait_s": f"{wait_s:g}"} if wait_s != WAIT_S else {}
     if map_bytes is not None:
         options["map_bytes"] = str(map_bytes)
-    return f"local://{quote(os.fsencode(path))}" + (f"?{urlencode(options)}" if options else "")
+    if servers:
+        options["servers"] = servers_text(servers)
+        if servers[0].link_bytes_per_s != LINK_BYTES_PER_S:
+            options["link_bytes_per_s"] = f"{servers[0].link_bytes_per_s!r}"
+    return f"local://{quote(os.fsencode(path))}" + (f"?{urlencode(options, safe=':,')}" if options else "")
 
 
 def _rename_new(draft: Path, folder: Path, name: str, url: str) -> None:

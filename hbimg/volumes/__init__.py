@@ -7,7 +7,7 @@ from hbimg.volumes.reader import StoredFile, VolumeReader
 from hbimg.volumes.record import VolumeRecord, digest_of
 from hbimg.volumes.result_writer import ResultWriter, settle_results
 from hbimg.volumes.results import Manifest, StoredArtefact, entries, manifest_of, read_artefact
-from hbimg.volumes.runs import load_run, new_run_id, runs, save_run
+from hbimg.volumes.runs import ask_to_stop, forget_stop, is_asked_to_stop, load_run, new_run_id, runs, save_run
 from hbimg.volumes.table import VolumeTable
 from hbimg.volumes.where import Where
 from hbimg.volumes.writer import store_content
@@ -25,8 +25,11 @@ __all__ = [
     "VolumeRecord",
     "VolumeTable",
     "Where",
+    "ask_to_stop",
     "digest_of",
     "entries",
+    "forget_stop",
+    "is_asked_to_stop",
     "load_run",
     "manifest_of",
     "new_run_id",

@@ -1,11 +1,13 @@
 """A picture of a volume: its three middle planes side by side, as a radiologist's workstation shows them.
 
+Of a package of pictures it is a contact sheet.
+
 Left in the picture is the patient's right (radiological convention); up is the head, or the front in the axial plane.
 """
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,12 @@ import numpy.typing as npt
 from nibabel.orientations import apply_orientation, io_orientation
 
 from hbimg.model import Geometry
+from hbimg.volumes.pictures import png_strip
 
 #: Height of each plane in the picture, in pixels.
 _HEIGHT = 320
+#: Longer side of each picture in a contact sheet, in pixels, and how many stand side by side.
+_THUMB, _THUMBS_PER_ROW = 200, 4
 #: Shares of the voxels that are drawn black and white.
 _DARKEST, _BRIGHTEST = 1.0, 99.5
 
@@ -34,8 +39,6 @@ def picture_png(voxels: npt.NDArray[Any], geometry: Geometry) -> bytes:
     bytes
         A PNG file.
     """
-    from PIL import Image
-
     volume = _to_three_axes(voxels, len(geometry.shape))
     oriented = apply_orientation(volume, io_orientation(np.asarray(geometry.affine)))
     order = np.argsort(io_orientation(np.asarray(geometry.affine))[:, 0])
@@ -51,15 +54,20 @@ def picture_png(voxels: npt.NDArray[Any], geometry: Geometry) -> bytes:
     for plane, aspect in planes:
         pixels = grey(np.flip(np.swapaxes(plane, 0, 1), axis=(0, 1)))  # up is up, and the patient's right is left
         width = max(1, round(_HEIGHT * pixels.shape[1] / (pixels.shape[0] * aspect)))
-        images.append(Image.fromarray(pixels).convert("RGB").resize((min(width, 4 * _HEIGHT), _HEIGHT)))
-    canvas = Image.new("RGB", (sum(image.width + 8 for image in images) + 8, _HEIGHT + 16))
-    left = 8
-    for image in images:
-        canvas.paste(image, (left, 8))
-        left += image.width + 8
-    out = io.BytesIO()
-    canvas.save(out, "PNG")
-    return out.getvalue()
+        images.append((pixels, min(width, 4 * _HEIGHT), _HEIGHT))
+    return png_strip(images)
+
+
+def contact_sheet_png(pictures: Sequence[npt.NDArray[Any]]) -> bytes:
+    """Draw pictures in rows, small: each an array of shape (rows, columns), or (rows, columns, samples) for colour."""
+    thumbs = []
+    for picture in pictures:
+        is_eight_bit = picture.dtype == np.uint8
+        pixels = np.ascontiguousarray(picture[..., :3]) if picture.ndim > 2 else picture
+        pixels = pixels if is_eight_bit else _grey_of(pixels)(pixels)
+        scale = _THUMB / max(pixels.shape[:2])
+        thumbs.append((pixels, max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))))
+    return png_strip(thumbs, columns=_THUMBS_PER_ROW)
 
 
 def _to_three_axes(voxels: npt.NDArray[Any], axes: int) -> npt.NDArray[Any]:

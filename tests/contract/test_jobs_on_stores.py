@@ -119,11 +119,23 @@ def test_a_volume_that_fails_costs_only_itself(table, how):
     assert not list(volumes.table.scan(volumes.scheme.result_range(_key(volumes, failure["key"]), "trouble")))
 
 
+def test_too_many_failures_stop_a_run(table):
+    store, volumes = table
+    result = run_job(Trouble(on="T1w", how="raise"), store, volumes, RunSettings(workers=1, max_failures=1))
+    assert result.state == "failed"
+    assert 2 <= result.report["volumes"]["failed"] < 5
+    assert "--max-failures allows 1" in load_run(volumes, result.run_id)["error"]
+    enough = run_job(Trouble(on="T1w", how="raise"), store, volumes, RunSettings(workers=1, max_failures=5))
+    assert enough.report["volumes"]["failed"] == 5
+    with pytest.raises(ParameterError, match="at most -1 failures"):
+        RunSettings(max_failures=-1)
+
+
 def _key(volumes, text):
     return next(record.key for record in volumes.records() if str(record.key) == text)
 
 
-@pytest.mark.parametrize("names", ["a/b", "..", "twice twice", ""])
+@pytest.mark.parametrize("names", ["a/../b", "/a", "a//b", "..", "twice twice", ""])
 def test_artefact_names_are_checked(table, names):
     store, volumes = table
     result = run_job(BadNames(names=names), store, volumes, RunSettings(workers=1))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hbimg.model import VolumeKey
-from hbimg.rowkeys import RowKeyScheme, label_of, run_row, settings_row
+from hbimg.rowkeys import RowKeyScheme, label_of, run_row, settings_row, stop_row
 
 LINES = [
     line.split(" -> ")
@@ -28,6 +28,8 @@ def encode(text):
         return settings_row()
     if kind == "run":
         return run_row(rest[0])
+    if kind == "stop":
+        return stop_row(rest[0])
     level, key, *arguments = rest
     numbered = [int(a) if re.fullmatch(r"\d{1,6}", a) else a for a in arguments]
     return getattr(RowKeyScheme(level), kind)(VolumeKey.parse(key), *numbered)
@@ -40,6 +42,6 @@ def test_row_keys_of_scheme_1_stay(text, row):
 
 def test_the_golden_file_covers_every_kind():
     assert {line[0].split(" ")[0] for line in LINES} == {
-        "label", "none", "settings", "run", "volume", "file", "frame", "manifest", "piece",
+        "label", "none", "settings", "run", "stop", "volume", "file", "frame", "manifest", "piece",
     }  # fmt: skip
     assert (RowKeyScheme.name, RowKeyScheme.version) == ("hbimg", 1)

@@ -7,9 +7,9 @@ import pytest
 from hbimg.errors import ConfigError
 from hbimg.rowkeys import KeyRange
 from hbimg.store import Family, TableSettings, open_store
-from hbimg.store.contract import settings_from_json, settings_to_json
 from hbimg.store.local import LocalStore
 from hbimg.store.memory import MemoryStore
+from hbimg.store.settings_json import settings_from_json, settings_to_json
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,12 @@ from hbimg.store.memory import MemoryStore
         ("local:///a?wait_s=inf", "above 0"),
         ("local:///a?map_bytes=1.5", "'1.5'"),
         ("local:///a?map_bytes=1" + "0" * 30, "at most"),
+        ("local:///a?servers=", "name:slots"),
+        ("local:///a?servers=a", "name:slots"),
+        ("local:///a?servers=a:0", "1 to 1024 slots"),
+        ("local:///a?servers=a:1,a:2", "each server comes once"),
+        ("local:///a?servers=a:1&link_bytes_per_s=0", "above 0"),
+        ("local:///a?link_bytes_per_s=1e6", "give servers="),
         ("memory:x", "memory:"),
         ("memory:?wait_s=1", "memory:"),
     ],

@@ -72,9 +72,9 @@ class Dicom2Nifti(Job):
         return Need.STAGED
 
     def accepts(self, record: VolumeRecord) -> str:
-        """Refuse NIfTI volumes, and incomplete ones unless they are asked for: dcm2niix would not complain."""
+        """Refuse what is no DICOM, and incomplete ones unless they are asked for: dcm2niix would not complain."""
         if record.format != "dicom":
-            return "NIfTI already"
+            return "NIfTI already" if record.format.startswith("nifti") else f"no DICOM but {record.format}"
         if record.missing is not None and not self.accept_incomplete:
             return "incomplete: --accept-incomplete takes it"
         return ""

@@ -18,6 +18,7 @@ from hbimg.mapreduce.job import Artefact, LoadedVolume, ReducingJob, parameter
 from hbimg.mapreduce.jobs.histogram import Binning, Summary
 from hbimg.model import LEVELS, VolumeKey
 from hbimg.volumes import VolumeRecord
+from hbimg.volumes.pictures import is_pictures
 
 #: Voxels that are scaled at once, to bound memory.
 _BLOCK_VOXELS = 1 << 20
@@ -74,6 +75,8 @@ class Stats(ReducingJob):
 
     def accepts(self, record: VolumeRecord) -> str:
         """Refuse what has no number at each voxel."""
+        if record.encoding is not None and is_pictures(record.encoding):
+            return ""  # they may differ in size, and each is decoded by itself
         if record.encoding is None or record.geometry is None:
             return "it has no decodable frames"
         if np.dtype(record.geometry.dtype).kind not in "iufbc":
@@ -128,8 +131,12 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def _scaled_blocks(volume: LoadedVolume) -> Iterator[npt.NDArray[np.float64]]:
     """Give the values of a volume, scaled, in blocks; blocks depend on the volume alone."""
     geometry, encoding = volume.record.geometry, volume.record.encoding
-    assert geometry is not None
     assert encoding is not None
+    if is_pictures(encoding):
+        for picture in volume.pictures():
+            yield from _luma_blocks(picture.reshape(-1, picture.shape[3] if picture.ndim > 3 else 1))
+        return
+    assert geometry is not None
     voxels = volume.voxels()
     if encoding.samples > 1:
         yield from _luma_blocks(voxels.reshape(-1, encoding.samples, order="F"))
@@ -152,6 +159,10 @@ def _scaled_blocks(volume: LoadedVolume) -> Iterator[npt.NDArray[np.float64]]:
 
 
 def _luma_blocks(pixels: npt.NDArray[Any]) -> Iterator[npt.NDArray[np.float64]]:
-    """Give 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) of pixels of shape (pixels, samples); opacity does not count."""
+    """Give 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) of pixels of shape (pixels, samples), or the one sample.
+
+    Opacity does not count.
+    """
     for start in range(0, len(pixels), _BLOCK_VOXELS):
-        yield pixels[start : start + _BLOCK_VOXELS, :3].astype(np.float64) @ _LUMA
+        block = pixels[start : start + _BLOCK_VOXELS, :3].astype(np.float64)
+        yield block @ _LUMA if block.shape[1] == len(_LUMA) else block[:, 0]

@@ -85,7 +85,7 @@ def test_damaged_gzip_files(hbimg, folder, image, mode):
         ("bad.nii", b"just a text, really\n" * 50, "has the name of an image, but is neither"),
         ("bad.dcm", b"just a text, really\n" * 50, "has the name of an image, but is neither"),
         ("bad.nii.gz", b"just a text, really\n" * 50, "has the name of an image, but is neither"),
-        ("bad.nii.gz", gzip.compress(b"just a text", mtime=0), "neither DICOM nor NIfTI when unpacked"),
+        ("bad.nii.gz", gzip.compress(b"just a text", mtime=0), "neither DICOM nor NIfTI nor a picture when unpacked"),
         ("bad.nii.gz", b"\x1f\x8b", "has the name of an image, but is neither"),
         ("bad.DCM", b"\0" * 2000, "has the name of an image, but is neither"),
         ("bad.dcm", b"\0" * 128 + b"DICM", "bad.dcm"),
@@ -212,12 +212,12 @@ def test_gzip_bomb(hbimg, folder, nifti):
 def test_empty_and_absent_paths(hbimg, tmp_path, image):
     (tmp_path / "empty").mkdir()
     said = hbimg("ingest", tmp_path / "empty", "--table", "t", code=1)
-    assert said.line_with("no DICOM or NIfTI file in") == said.err.strip()
+    assert said.line_with("no DICOM or NIfTI file and no picture in") == said.err.strip()
     said = hbimg("ingest", tmp_path / "absent", "--table", "t", code=1)
     assert said.line_with("absent does not exist") == said.err.strip()
     (tmp_path / "text.txt").write_text("hello")
     said = hbimg("ingest", tmp_path / "text.txt", "--table", "t", code=1)
-    assert said.line_with("no DICOM or NIfTI file in") == said.err.strip()
+    assert said.line_with("no DICOM or NIfTI file and no picture in") == said.err.strip()
     assert hbimg("tables", "--json").json == []
 
 

@@ -1,4 +1,4 @@
-"""LMDB's and the system's errors as ours: one line that names the folder and what to do."""
+"""What LMDB and the system complain of, as errors of ours, each with the fix."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from hbimg.errors import (
     TableNotFoundError,
 )
 
-#: What a writer gathers for one transaction, which on a full disk may be written in part.
+#: Each batch costs one flush to disk, so they are large; a writer holds one in memory.
 BATCH_BYTES = 32 << 20
-
 _FULL = ("No space left", "File too large", "Disk quota")
 _DENIED = ("Permission denied", "Read-only file system", "Operation not permitted")
 _UNSOUND = (

@@ -1,0 +1,75 @@
+"""Versions: Java, Hadoop and HBase, and whether all servers have the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hbimg.doctor.cluster import Cluster, grouped
+from hbimg.doctor.findings import Finding, advice, ok, problem, unknown
+
+#: Oldest HBase with the Thrift calls that hbimg makes (docs/decisions/0040).
+OLDEST_HBASE = (2, 5)
+#: pydoop 2.0.0, with which Python tasks run under YARN, compiles against no later Hadoop.
+LAST_HADOOP_OF_PYDOOP = (3, 3)
+OLDEST_JAVA = 8
+
+
+def java(cluster: Cluster) -> Iterator[Finding]:
+    """Every daemon has Java 8 or later, and daemons of a kind the same."""
+    daemons = [daemon for daemon in cluster.daemons if daemon.java]
+    for daemon in daemons:
+        if (daemon.java or 0) < OLDEST_JAVA:
+            yield problem("java-old", str(daemon), f"Java {daemon.java}", "Hadoop 3 and HBase 2 need Java 8, 11 or 17")
+    for kind in dict.fromkeys(daemon.kind for daemon in daemons):
+        mixed = grouped((str(daemon.java), daemon.host) for daemon in daemons if daemon.kind == kind)
+        if len(mixed) > 1:
+            seen = "; ".join(f"Java {version} on {', '.join(hosts)}" for version, hosts in sorted(mixed.items()))
+            yield advice("java-mixed", f"{kind}s", seen, "install one Java everywhere, set JAVA_HOME in hadoop-env.sh")
+    if daemons:
+        versions = sorted({f"{daemon.java}" for daemon in daemons})
+        yield ok("java-old", f"{len(daemons)} daemons", f"Java {', '.join(versions)}")
+
+
+def hadoop(cluster: Cluster) -> Iterator[Finding]:
+    """All of HDFS and YARN is one version, and one that Python tasks can run under."""
+    told: list[tuple[str, str]] = []
+    for kind, bean, key in (
+        ("NameNode", "service=NameNode,name=NameNodeInfo", "SoftwareVersion"),
+        ("DataNode", "service=DataNode,name=DataNodeInfo", "SoftwareVersion"),
+    ):
+        for daemon in cluster.of(kind):
+            version = str(daemon.bean(bean).get(key, ""))
+            if version:
+                told.append((version, str(daemon)))
+    versions = grouped(told)
+    if len(versions) > 1:
+        seen = "; ".join(f"{version} on {', '.join(hosts)}" for version, hosts in sorted(versions.items()))
+        yield advice("hadoop-mixed", "HDFS", seen, "finish the upgrade: one version on every node")
+    elif versions:
+        yield ok("hadoop-mixed", f"{len(told)} daemons of HDFS", f"Hadoop {told[0][0]}")
+    new = [version for version in versions if numbers_of(version)[:2] > LAST_HADOOP_OF_PYDOOP]
+    if new:
+        fix = "run jobs with hbimg's own engine, or with YARN of Hadoop 3.3: pydoop 2.0.0 does not compile against 3.4"
+        yield advice("hadoop-new", "HDFS", f"Hadoop {new[0]}", fix)
+
+
+def hbase(cluster: Cluster) -> Iterator[Finding]:
+    """HBase is 2.5 or later."""
+    if cluster.one("HMaster") is None:
+        return
+    version = cluster.hbase_version
+    if not numbers_of(version):
+        fix = "HBase before 2.5 does not tell it; hbimg needs 2.5 or later"
+        yield unknown("hbase-old", "HMaster", "it does not tell its version", fix)
+    elif numbers_of(version)[:2] < OLDEST_HBASE:
+        fix = "upgrade to HBase 2.5 or later: hbimg needs its Thrift calls and split restriction"
+        yield problem("hbase-old", "HMaster", f"HBase {version}", fix)
+    else:
+        yield ok("hbase-old", "HMaster", f"HBase {version}")
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """Read the numbers at the start of a version: (2, 6, 1) of ``2.6.1-hadoop3``."""
+    match = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()

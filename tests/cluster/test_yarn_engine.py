@@ -1,0 +1,170 @@
+"""Jobs on YARN as a user runs them: data-local, the same bytes as here, one line when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from hbimg.model import VolumeKey
+from hbimg.store import open_store
+from hbimg.testing.volumes import nifti_content, smooth_voxels
+from hbimg.volumes import VolumeTable, entries, read_artefact, store_content
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+SUBJECTS = 6
+OWN_JOB = '''
+import socket
+from dataclasses import dataclass
+from typing import ClassVar
+from hbimg.mapreduce.job import Artefact, Job, parameter
+from own_helper import loudest
+
+@dataclass(frozen=True)
+class Loudest(Job):
+    """Writes down the largest voxel; fails on one subject."""
+    name: ClassVar[str] = "loudest"
+    version: ClassVar[str] = "1"
+    fail_on: str = parameter("", "Subject.")
+
+    def map(self, volume):
+        print("at work on", volume.record.key)
+        if volume.record.key.subject == self.fail_on:
+            raise ValueError("this subject is bad")
+        yield Artefact("loudest.txt", [loudest(volume.voxels())])
+'''
+
+
+def hbimg(*arguments, fails=False, cwd=None, **environment):
+    """Run hbimg in a process of its own: (stdout, stderr)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hbimg", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        cwd=cwd,
+        env={**os.environ, **environment},
+    )
+    assert (done.returncode != 0) == fails, f"hbimg {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def table(cluster):
+    """Options that name a table of 12 volumes, cut between subjects, a region for each two of them."""
+    url, name = f"hbase://{cluster.head}", f"test_yarn_{os.getpid()}"
+    with open_store(url) as store:
+        cuts = tuple(f"made,sub-{number}!".encode() for number in range(2, SUBJECTS, 2))
+        volumes = VolumeTable.create(store, name, splits=cuts)
+        for number in range(SUBJECTS * 2):
+            key = VolumeKey("made", f"sub-{number // 2}", f"ses-{number % 2}", "T1w")
+            store_content(volumes, nifti_content(key, smooth_voxels((48, 40, 30), seed=number), packed=number % 3 == 2))
+        yield ("--table", name, "--store", url)
+        store.drop_table(name)
+
+
+def artefacts(table, name):
+    with open_store(table[3]) as store:
+        volumes = VolumeTable.open(store, table[1])
+        return {
+            (str(record.key), item.name): b"".join(read_artefact(volumes, manifest, item))
+            for record, manifests in entries(volumes)
+            for manifest in manifests
+            if manifest.name == name
+            for item in manifest.artefacts
+        }
+
+
+def test_a_job_runs_where_its_volumes_are_and_gives_the_same_bytes(table):
+    printed, said = hbimg("run", "compress", *table, "--result-name", "there", "--json")
+    assert "engine yarn" in said
+    result = json.loads(printed)
+    assert result["state"] == "finished"
+    assert result["report"]["volumes"]["done"] == SUBJECTS * 2
+    assert result["report"]["bytes"]["input_remote"] == 0
+    hbimg("run", "compress", *table, "--engine", "local", "--result-name", "here")
+    there, here = artefacts(table, "there"), artefacts(table, "here")
+    assert there == here
+    assert len(here) == SUBJECTS * 2
+    runs = json.loads(hbimg("runs", *table, "--json")[0])
+    assert [run["engine"] for run in runs if run["id"] == result["run"]] == ["yarn"]
+
+
+def test_a_reducing_job_has_reducers_and_gives_the_same_bytes(table):
+    there = hbimg("run", "stats", *table, "--by", "subject", "--reducers", "2", "--force")[0]
+    here = hbimg("run", "stats", *table, "--by", "subject", "--engine", "local", "--force")[0]
+    assert there == here
+    assert len(here.splitlines()) == SUBJECTS + 1
+    # One more volume to map: the partials of the others are taken as they stand.
+    with open_store(table[3]) as store:
+        volumes = VolumeTable.open(store, table[1])
+        key = VolumeKey("made", "sub-0", "ses-9", "T1w")
+        store_content(volumes, nifti_content(key, smooth_voxels((48, 40, 30), seed=99)))
+    try:
+        there, said = hbimg("run", "stats", *table, "--by", "subject", "--reducers", "2")
+        assert f"1 done, {SUBJECTS * 2} current already" in said
+        assert there == hbimg("run", "stats", *table, "--by", "subject", "--engine", "local")[0] != here
+    finally:
+        hbimg("rm", *table, key, "--yes")
+
+
+def test_a_users_job_travels_and_a_bad_volume_costs_itself(table, tmp_path):
+    (tmp_path / "own_job.py").write_text(OWN_JOB)
+    (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    return str(voxels.max()).encode()\n")
+    _, said = hbimg("run", "own_job:Loudest", *table, "--param", "fail_on=sub-3", fails=True, cwd=tmp_path)
+    assert "10 done, 0 current already, 0 skipped, 2 failed" in said
+    assert "ValueError: this subject is bad (own_job.py, line" in said
+    assert len(artefacts(table, "loudest")) == 10
+    _, said = hbimg("run", "own_job:Loudest", *table, cwd=tmp_path)
+    assert "12 done" in said  # other parameters: made anew
+    assert len(artefacts(table, "loudest")) == 12
+
+
+def test_too_many_failures_stop_a_run(table, tmp_path):
+    (tmp_path / "own_job.py").write_text(OWN_JOB.replace('"loudest"', '"softest"'))
+    (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    raise ValueError('nothing works')\n")
+    _, said = hbimg(
+        "run", "own_job:Loudest", *table, "--max-failures", "0", "--pad-to", "8", "--split-size", "1GB", fails=True,
+        cwd=tmp_path,
+    )  # fmt: skip
+    failed = int(re.search(r"skipped, (\d+) failed", said)[1])
+    assert 0 < failed < SUBJECTS * 2
+    assert "--max-failures allows 0" in said
+
+
+def test_a_dry_run_sends_nothing(table):
+    before = json.loads(hbimg("runs", *table, "--json")[0])
+    printed, _ = hbimg("run", "checksum", *table, "--dry-run")
+    assert "hbase.mapreduce.scans" in printed
+    assert "worker1.hbimg" in printed
+    assert json.loads(hbimg("runs", *table, "--json")[0]) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--queue", "nosuch"], "no queue 'nosuch': it has default"),
+        (["--memory", "300"], "--memory 300 is too little"),
+        (["--memory", "100000"], "the largest node gives"),
+        (["--split-size", "lots"], "--split-size"),
+        (["-D", "x"], "give NAME=VALUE"),
+        (["--python", "python3.99"], "has no python3.99: install it there"),
+        (["-D", "mapreduce.job.inputformat.class=no.such.Format"], "no.such.Format"),
+    ],
+)
+def test_what_cannot_run_is_one_line(table, options, said):
+    message = hbimg("run", "checksum", *table, "--engine", "yarn", *options, fails=True)[1]
+    assert said in message.strip().splitlines()[-1]
+
+
+def test_no_yarn_is_one_line_or_runs_here(table):
+    nowhere = {"HADOOP_CONF_DIR": "/nowhere", "HADOOP_HOME": "/nowhere", "HBASE_CONF_DIR": "/nowhere"}
+    message = hbimg("run", "checksum", *table, "--engine", "yarn", fails=True, **nowhere)[1]
+    assert "no YARN is known here" in message
+    assert "engine local: no YARN is known here" in hbimg("run", "checksum", *table, **nowhere)[1]
