@@ -9,7 +9,6 @@ from typing import ClassVar
 from hbimg.mapreduce.job import Artefact, Job, LoadedVolume, Need, parameter
 from hbimg.mapreduce.jobs.gzipping import DEFAULT_LEVEL, GzipLevel
 from hbimg.volumes import VolumeRecord
-from hbimg.volumes.pictures import is_pictures
 
 _NIFTI_SUFFIXES = (".nii.gz", ".hdr.gz", ".img.gz", ".nii", ".hdr", ".img")
 
@@ -43,7 +42,7 @@ class Compress(Job):
 
     def accepts(self, record: VolumeRecord) -> str:
         """Refuse pictures, and incomplete volumes unless they are asked for."""
-        if record.encoding is not None and is_pictures(record.encoding):
+        if record.encoding is not None and record.encoding.is_pictures:
             return "pictures, of which no NIfTI is made: `hbimg export` gives their files"
         if record.missing is not None and not self.accept_incomplete:
             return "incomplete: --accept-incomplete takes it"
