@@ -43,9 +43,9 @@ class Need(StrEnum):
 
     FRAMES = "frames"  # the frames as they are stored
     UNPACKED = "unpacked"  # the source files, a `.nii.gz` as the `.nii` in it
-    STREAMED = "streamed"  # the same, piece by piece: nothing has to fit the memory
+    STREAMED = "streamed"  # the unpacked files piece by piece: nothing has to fit the memory
+    STAGED = "staged"  # the unpacked files as files in the volume's scratch folder, for tools that want files
     ORIGINALS = "originals"  # the source files as they lay on the disk
-    STAGED = "staged"  # the same, written to the volume's scratch folder, for tools that want files
     DIGESTS = "digests"  # everything is read and verified, and only sizes and digests are kept
 
 
@@ -81,7 +81,9 @@ class LoadedFile:
     @property
     def read_bytes(self) -> int:
         """Bytes that were read of it."""
-        return self.stored.size_bytes if self.sha256 or self.path else len(self.data)
+        if self.path:
+            return self.stored.unpacked_bytes
+        return self.stored.size_bytes if self.sha256 else len(self.data)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def _staged(reader: VolumeReader, scratch: Path) -> Iterator[LoadedFile]:
     suffix = ".dcm" if reader.record.format == "dicom" else ""
     folder = scratch / STAGED_FOLDER
     folder.mkdir()
-    for stored, pieces in reader.original_views():
+    for stored, pieces in reader.unpacked(copy=False):
         path = folder / f"{stored.number:06d}{suffix}"
         with path.open("wb", buffering=0) as file:
             for piece in pieces:

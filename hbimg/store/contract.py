@@ -219,6 +219,11 @@ class Table(ABC):
         """
         return False
 
+    @property
+    def gateway(self) -> str:
+        """The host through which this thread's last call reached the data; '' where nobody stands between."""
+        return ""
+
     def receive(
         self, key_range: KeyRange, family: str, target: memoryview, tail_bytes: int = 0
     ) -> Iterator[ReceivedRow]:

@@ -1,4 +1,4 @@
-"""Table settings as JSON, for stores that keep them themselves."""
+"""Table settings as JSON, as every store keeps them with its tables."""
 
 from __future__ import annotations
 

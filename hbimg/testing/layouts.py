@@ -1,6 +1,7 @@
 """The contract of a `LayoutAdmin`, and of the executor on it; subclasses say what stands behind it.
 
-A subclass makes a table with the borders `CUTS` on at least two servers; the volumes ``p/s0`` ... ``p/s3`` may be in it.
+A subclass makes a table with the borders `CUTS` on at least two servers; the volumes ``p/s0`` ... ``p/s3`` may be in
+it.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ class LayoutContract:
     def test_only_one_at_a_time(self, plan: StoredPlan) -> None:
         with (
             self._held_by_another(),
-            pytest.raises(StoreBusyError, match="elsewhere.invalid changes the layout"),
+            pytest.raises(StoreBusyError, match=r"elsewhere\.invalid changes the layout"),
         ):
             Executor(self.volumes, self.admin).apply(plan)
         assert self.admin.state().layout.cuts == CUTS

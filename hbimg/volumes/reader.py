@@ -142,14 +142,7 @@ class VolumeReader:
         file's SHA-256 when they end; CorruptCellError if they differ. Without `digest` that is left out, save for
         files that are packed again: every cell has been checked by its own checksum.
         """
-        for stored, pieces in self.original_views(digest=digest, copy=True):
-            yield stored, map(bytes, pieces)  # copies nothing that is bytes already
-
-    def original_views(
-        self, *, digest: bool = False, copy: bool = False
-    ) -> Iterator[tuple[StoredFile, Iterator[bytes | memoryview]]]:
-        """Give what `originals` gives, with frames as views, valid until the next piece is taken, unless `copy`."""
-        frames = _Frames(self.frames(), copy=copy)
+        frames = _Frames(self.frames(), copy=True)
         for stored, blob in self._file_blobs():
             pieces = _original(stored, blob, frames)
             is_cells = stored.packing is None or bool(stored.packing.get("kept"))
@@ -172,7 +165,7 @@ class VolumeReader:
         for number in range(record.files):
             if row is None or int(row.key[-12:-6]) != number:
                 raise self._gone("file", number)
-            stored = _stored_file(number, row)
+            stored = stored_file(number, row)
             blob = _Blob(row, rows, partial(self._gone, "a part of file", number))
             yield stored, iter(blob)
             row = blob.next_file()
@@ -235,15 +228,16 @@ def _are_counted(columns: Collection[bytes]) -> bool:
     return not chunks or int(chunks[-1].partition(b":")[2]) == len(chunks) - 1
 
 
-def _stored_file(number: int, row: Row) -> StoredFile:
+def stored_file(number: int, row: Row) -> StoredFile:
+    """Read the facts of a file from its first row."""
     facts = json.loads(bytes(unseal(row.key, FILE_FACTS, row.cells[FILE_FACTS])))
     facts["runs"] = tuple(FrameRun(*run) for run in facts["runs"])
     return StoredFile(number, **facts)
 
 
-def _original(stored: StoredFile, blob: Iterator[bytes], frames: _Frames) -> Iterator[bytes | memoryview]:
+def _original(stored: StoredFile, blob: Iterator[bytes], frames: _Frames) -> Iterator[bytes]:
     if stored.packing is None:
-        yield from _interleaved(stored, blob, frames)
+        yield from map(bytes, _interleaved(stored, blob, frames))  # copies nothing that is bytes already
     elif stored.packing.get("kept"):
         frames.skip(stored.frames)
         yield from _after(blob, stored.literal_bytes)
@@ -314,7 +308,7 @@ def _after(pieces: Iterator[bytes], skip: int) -> Iterator[bytes]:
         skip = max(0, skip - len(piece))
 
 
-def _verified(stored: StoredFile, pieces: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+def _verified(stored: StoredFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
     sha256 = hashlib.sha256()
     for piece in pieces:
         sha256.update(piece)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from hbimg.errors import ParameterError, VolumeFailedError
-from hbimg.mapreduce.job import Artefact, Job, LoadedVolume, Need, parameter
+from hbimg.mapreduce.job import Artefact, Job, LoadedFile, LoadedVolume, Need, parameter
 from hbimg.mapreduce.jobs.gzipping import DEFAULT_LEVEL, GzipLevel
 from hbimg.mapreduce.jobs.plane_map import plane_map
 from hbimg.mapreduce.jobs.sidecar import blank_header_texts, stripped_sidecar
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: The base name that dcm2niix is given; what it appends (``_Eq_1``, ``_e2``, ``_ph``) names the extras.
 _BASE = "volume"
-_DEFLATED = "1.2.840.10008.1.2.1.99"
+_DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1"
 _HEADER_BYTES = 348
 
 
@@ -68,7 +68,7 @@ class Dicom2Nifti(Job):
             raise ParameterError(f"time limit {self.time_limit_s} s: it must be above 0")
 
     def need(self, record: VolumeRecord) -> Need:  # noqa: ARG002 - the contract's signature
-        """The original files, as files."""
+        """The original files as files, unpacked where they were gzipped or deflated: dcm2niix reads neither."""
         return Need.STAGED
 
     def accepts(self, record: VolumeRecord) -> str:
@@ -83,9 +83,8 @@ class Dicom2Nifti(Job):
         """Run dcm2niix on the series and give what it wrote."""
         source, target = volume.scratch / STAGED_FOLDER, volume.scratch / "converted"
         target.mkdir()
-        if volume.record.encoding is not None and volume.record.encoding.transfer_syntax == _DEFLATED:
-            for path in source.iterdir():
-                _inflate(path)
+        for file in volume.files:
+            _call_plain(file)
         self._convert(source, target, volume.scratch)
         shutil.rmtree(source)  # the disk is freed as soon as it may be
         made = sorted(path for path in target.iterdir() if path.is_file())
@@ -125,13 +124,14 @@ class Dicom2Nifti(Job):
             yield Artefact(f"{volume.stem}.planes.json", [found])
 
 
-def _inflate(path: Path) -> None:
-    """Inflate a deflated DICOM file in place, because dcm2niix does not read those."""
-    import pydicom
-
-    dataset = pydicom.dcmread(path)
-    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    dataset.save_as(path)
+def _call_plain(file: LoadedFile) -> None:
+    """Let an inflated file say in its meta information that it is plain, in the same number of bytes."""
+    if file.path is None or not file.stored.packing or file.stored.packing["kind"] != "deflate":
+        return
+    with file.path.open("r+b") as stream:
+        head = stream.read(file.stored.packing["start"])
+        stream.seek(0)
+        stream.write(head.replace(_DEFLATED, _PLAIN.ljust(len(_DEFLATED), b"\0"), 1))
 
 
 def _planes(nifti: npt.NDArray[np.uint8], image: str, volume: LoadedVolume) -> bytes:
