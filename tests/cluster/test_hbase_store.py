@@ -73,7 +73,7 @@ def test_every_servers_own_thrift_server_serves_every_row(cluster, store, table_
     table.put_many(Put(row, {b"i:0": row * 20_000, b"m:q": row}) for row in rows)
     assert {region.server.partition(".")[0] for region in table.regions()} <= set(cluster.workers)
     for worker in cluster.workers:
-        with open_store(f"hbase://{worker}?own_host=no") as other:
+        with open_store(f"hbase://{worker}?own_host=no&client=thrift") as other:
             found = other.table(table_name)
             assert [row.key for row in found.scan(KeyRange(), ["m"])] == rows
             assert {row.key: bytes(row.cells[b"i:0"]) for row in found.scan(KeyRange(), ["i"])} == {
@@ -107,7 +107,10 @@ def test_an_unknown_compression_of_the_server_is_one_line_and_leaves_no_table(st
 
 def test_two_make_one_table(cluster, store, table_name):
     store.create_table(table_name, TableSettings())
-    with open_store(f"hbase://{cluster.workers[0]}") as other, pytest.raises(TableExistsError, match=table_name):
+    with (
+        open_store(f"hbase://{cluster.workers[0]}?client=thrift") as other,
+        pytest.raises(TableExistsError, match=table_name),
+    ):
         other.create_table(table_name, TableSettings())
 
 
@@ -166,7 +169,7 @@ def test_no_thrift_server_and_no_host(cluster):
     with pytest.raises(StoreUnavailableError, match="nothing listens there"):
         open_store(f"hbase://{cluster.head}:9999")
     with pytest.raises(StoreUnavailableError, match="no host"):
-        open_store("hbase://nowhere.invalid")
+        open_store("hbase://nowhere.invalid?client=thrift")
 
 
 def test_idle_connections_are_replaced_when_the_server_dropped_them(cluster, store, table_name):
@@ -263,7 +266,7 @@ def test_the_own_hosts_thrift_server_is_used_first(cluster, store, table_name, o
     """Beside the head at the same port; it is told apart from one of another cluster by HBase's cluster id."""
     store.create_table(table_name, TableSettings())
     own_server(9090)
-    with open_store(f"hbase://{cluster.head}") as near:
+    with open_store(f"hbase://{cluster.head}?client=thrift") as near:
         near.table(table_name).put(b"row", {b"m:q": b"v"})
         assert re.match(socket.gethostname(), near._servers.servers[0].host)
         assert store.table(table_name).get(b"row") == {b"m:q": b"v"}
