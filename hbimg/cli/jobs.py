@@ -226,7 +226,8 @@ def rerun(run_id: str, table: str, store: str | None, as_json: bool) -> None:
 @jobs.command()
 @_of_run
 @click.option("--all", "every", is_flag=True, help="Of tasks that ended well too.")
-def logs(run_id: str, table: str, store: str | None, every: bool) -> None:
+@json_option
+def logs(run_id: str, table: str, store: str | None, every: bool, as_json: bool) -> None:
     """Print what the running and the failed tasks of a run have printed, the end of it if it is long.
 
     \b
@@ -234,15 +235,21 @@ def logs(run_id: str, table: str, store: str | None, every: bool) -> None:
       hbimg jobs logs 20260801T120000-1a2b3c --table t1
       hbimg jobs logs 20260801T120000-1a2b3c --table t1 --all | less
     """
-    from hbimg.cli.printing import say
+    from dataclasses import asdict
+
+    from hbimg.cli.printing import print_json, say
     from hbimg.mapreduce.yarn.prepare import Connected
     from hbimg.mapreduce.yarn.trouble import attempt_logs
 
     states = ("RUNNING", "FAILED", "KILLED", *(("SUCCEEDED",) if every else ()))
     with _opened(store, table, run_id) as opened:
         cluster = Connected.find().cluster
+        found = attempt_logs(cluster, cluster.application(opened.application), states)
+        if as_json:
+            print_json([asdict(log) for log in found])
+            return
         count = 0
-        for log in attempt_logs(cluster, cluster.application(opened.application), states):
+        for log in found:
             count += 1
             click.echo(f"== {log.attempt} on {log.host}: {log.state} {log.diagnostics}".rstrip())
             for name, text in (("stdout", log.stdout), ("stderr", log.stderr)):
