@@ -220,7 +220,7 @@ def test_logs_show_what_a_job_prints(table, tmp_path):
     run = json.loads(hbimg("runs", *table, "--json")[0])[-1]["id"]
     printed, said = hbimg("jobs", "logs", run, *table, "--all")
     assert "at work on made/sub-0/ses-0/T1w" in printed
-    assert "3 tasks" in said
+    assert re.search(r"^\d+ tasks", said)
     assert hbimg("jobs", "logs", run, *table)[0] == ""
 
 
