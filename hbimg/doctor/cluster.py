@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hbimg.doctor.daemons import Daemon
-from hbimg.doctor.network import Clock
+from hbimg.doctor.network import Clock, Switches
 from hbimg.store.hbase_address import HBaseAddress, Server
 from hbimg.store.thrift import Packing
 
@@ -16,6 +16,7 @@ from hbimg.store.thrift import Packing
 MASTER_OF = {"DataNode": "NameNode", "NodeManager": "ResourceManager", "RegionServer": "HMaster"}
 NAMENODE = "service=NameNode,name=NameNodeInfo"
 NAMESYSTEM = "service=NameNode,name=FSNamesystem"
+BALANCER = "service=HBase,name=Master,sub=Balancer"
 MASTER = "service=HBase,name=Master,sub=Server"
 REGION_SERVER = "service=HBase,name=RegionServer,sub=Server"
 
@@ -104,6 +105,7 @@ class Cluster:
     zookeepers: Mapping[Server, str] = field(default_factory=dict)
     reverse_names: Mapping[str, str] = field(default_factory=dict)
     hbase_version: str = ""
+    switches: Switches = field(default_factory=Switches)
     tables: tuple[TableSeen, ...] = ()
     nodes: tuple[NodeReport, ...] | None = None
     own_python: str = ""

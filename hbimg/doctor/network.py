@@ -18,6 +18,10 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from hbimg.errors import ConfigError, StoreUnavailableError
 from hbimg.store.hbase_address import HBaseAddress, Server
+from hbimg.store.rpc.admin import Admin
+from hbimg.store.rpc.cluster import Cluster
+from hbimg.store.rpc.login import SimpleLogin
+from hbimg.store.rpc.wire import Patience
 from hbimg.store.thrift import Packing, connect
 
 _MOST_BYTES = 64 << 20
@@ -31,6 +35,14 @@ class Clock(NamedTuple):
 
     lowest_s: float
     highest_s: float
+
+
+class Switches(NamedTuple):
+    """What HBase does by itself, anywhere in the cluster; None: not known."""
+
+    balancer: bool | None = None
+    normalizer: bool | None = None
+    splits: bool | None = None
 
 
 class Answer(NamedTuple):
@@ -109,6 +121,12 @@ class Network:
             return socket.gethostbyaddr(address)[0]
         except OSError:
             return ""
+
+    def switches(self, master: Server) -> Switches:
+        """Give HBase's switches, asked of its master in HBase's own RPC; StoreError says why it does not tell."""
+        cluster = Cluster([master], SimpleLogin(), Patience(answer_s=self.timeout_s), wait_s=0.1)
+        with Admin(cluster) as admin:
+            return Switches(admin.balancer_is_on(), admin.normalizer_is_on(), admin.splits_are_on())
 
     def run(self, template: str, host: str, command: list[str], script: str) -> str:
         """Run a command on a node, with a script as its input, and give its output.

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from hbimg import __version__
 from hbimg.doctor import places
-from hbimg.doctor.cluster import MASTER, NAMENODE, Cluster, Member, ThriftServer
+from hbimg.doctor.cluster import BALANCER, MASTER, NAMENODE, Cluster, Member, ThriftServer
 from hbimg.doctor.daemons import Daemon, json_of, meet
-from hbimg.doctor.network import Network
+from hbimg.doctor.network import Network, Switches
 from hbimg.doctor.nodes import report_of
 from hbimg.errors import StoreError
 from hbimg.store.hbase_address import Server
@@ -21,6 +21,7 @@ from hbimg.store.hbase_limits import size_of
 
 _STATES = "NEW,RUNNING,UNHEALTHY,LOST,REBOOTED,SHUTDOWN"
 _AT_ONCE = 16
+_MASTER_PORT = 16000
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -78,6 +79,7 @@ def survey(network: Network, told: places.Places, via: str | None = None, python
         dict(zip(quorum, _all(lambda server: _zookeeper(network, server), quorum), strict=True)),
         dict(zip(addresses, _all(network.name_of, addresses), strict=True)),
         _hbase_version(network, hmaster),
+        _switches(network, hmaster),
         nodes=tuple(_all(lambda host: report_of(network, via, python, host), hosts)) if via else None,
         own_python=platform.python_version(),
         own_version=__version__,
@@ -184,6 +186,17 @@ def _zookeeper(network: Network, server: Server) -> str:
     except StoreError as error:
         return str(error)
     return ""
+
+
+def _switches(network: Network, hmaster: Daemon) -> Switches:
+    """Ask the HMaster for its switches; where its RPC is not understood, its web page tells of the balancer."""
+    if hmaster.trouble:
+        return Switches()
+    try:
+        return network.switches(Server(hmaster.host, int(hmaster.number("hbase.master.port", _MASTER_PORT))))
+    except StoreError:
+        told = hmaster.bean(BALANCER).get("tag.isBalancerActive")
+        return Switches(None if told is None else told == "true")
 
 
 def _hbase_version(network: Network, hmaster: Daemon) -> str:

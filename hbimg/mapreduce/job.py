@@ -170,6 +170,10 @@ class Job(ABC):
         """Give the parameters, ready for JSON."""
         return asdict(self)
 
+    def deciding_parameters(self) -> dict[str, Any]:
+        """Give the parameters that decide whether a stored result is current: all, unless a job leaves limits out."""
+        return self.parameters()
+
     @classmethod
     def of_parameters(cls, parameters: Mapping[str, Any]) -> Self:
         """Make the job from parameters as `parameters` gave them; ParameterError for one that it does not have."""
@@ -236,4 +240,4 @@ PARTIAL = "partial"
 
 def result_parameters(job: Job) -> dict[str, Any]:
     """Give the parameters that decide whether a stored result is current."""
-    return job.partial_parameters() if isinstance(job, ReducingJob) else job.parameters()
+    return job.partial_parameters() if isinstance(job, ReducingJob) else job.deciding_parameters()

@@ -37,7 +37,7 @@ class TestHBaseStore(StoreContract):
         self.thrift = thrift
 
     def make_store(self):
-        return open_store(f"hbase://{self.cluster.head}")
+        return open_store(f"hbase://{self.cluster.head}?client=thrift")
 
     @property
     def raw(self):
@@ -52,9 +52,16 @@ class TestHBaseStore(StoreContract):
         self.raw.table(table_name).put(row, {column: value})
 
 
+class TestHBaseStoreByItsOwnRpc(TestHBaseStore):
+    def make_store(self):
+        store = open_store(f"hbase://{self.cluster.head}")
+        assert store.through == "HBase's own RPC"
+        return store
+
+
 @pytest.fixture
 def store(cluster):
-    with open_store(f"hbase://{cluster.head}") as store:
+    with open_store(f"hbase://{cluster.head}?client=thrift") as store:
         yield store
 
 
@@ -175,10 +182,12 @@ def test_idle_connections_are_replaced_when_the_server_dropped_them(cluster, sto
 class OwnThriftServer:
     """A Thrift 2 server in this container, to be killed."""
 
-    def __init__(self, port, *options):
+    def __init__(self, port, *options, conf=None):
         java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
         opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "nio", "net", "util")]
-        path = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True).stdout.strip()
+        env = {**os.environ, **({"HADOOP_CONF_DIR": str(conf)} if conf else {})}
+        asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=env)
+        path = asked.stdout.strip()
         kind = "org.apache.hadoop.hbase.thrift2.ThriftServer"
         command = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", *opens, "-cp", path, kind]
         self.log = open(f"/tmp/thrift-{port}.log", "wb")  # noqa: SIM115, PTH123 - closed in stop

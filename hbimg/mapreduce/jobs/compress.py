@@ -67,5 +67,7 @@ class Compress(Job):
 
 def _files(volume: LoadedVolume, level: GzipLevel) -> Iterator[Artefact]:
     for file in volume.files:
+        if file.stored.is_attached:
+            continue
         suffix = next((s for s in _NIFTI_SUFFIXES if file.stored.name.lower().endswith(s)), ".nii")
         yield Artefact(f"{volume.stem}{suffix.removesuffix('.gz')}.gz", level.compress(file.data))

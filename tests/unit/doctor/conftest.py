@@ -16,7 +16,7 @@ import pytest
 
 from hbimg.doctor import diagnose
 from hbimg.doctor.cluster import TableSeen
-from hbimg.doctor.network import Network
+from hbimg.doctor.network import Network, Switches
 from hbimg.doctor.places import Places
 from hbimg.doctor.survey import survey
 from hbimg.errors import StoreUnavailableError
@@ -42,6 +42,7 @@ class Recorded:
         self.thrift = {str(Server(host, 9090)): Packing("buffered", "binary") for host in ADDRESSES}
         self.zookeepers = {"head:2181": ""}
         self.clock_ahead_s = dict.fromkeys(ADDRESSES, 0.0)
+        self.switches = Switches(balancer=True, normalizer=True, splits=True)
         self.tables = ()
         self.commands = {}
         self.url = "hbase://head"
@@ -148,6 +149,11 @@ class FakeNetwork(Network):
         if self.recorded.zookeepers.get(str(server), "absent"):
             raise StoreUnavailableError("Connection refused")
         return "3.6.3"
+
+    def switches(self, master):
+        if self.recorded.switches is None:
+            raise StoreUnavailableError(f"{master}: this server asks for Kerberos")
+        return self.recorded.switches
 
     def address_of(self, host):
         return self.recorded.addresses.get(host, "")

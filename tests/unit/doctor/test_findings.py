@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hbimg.doctor.network import Switches
 from hbimg.doctor.places import Places, server_of
 from hbimg.errors import ConfigError
 from hbimg.store.hbase_address import Server
@@ -301,7 +302,7 @@ BROKEN = [
     (
         "balancer-on",
         "advice",
-        bean("head:16010", BALANCER, "tag.isBalancerActive", "true"),
+        lambda c: setattr(c, "switches", None),
         "HMaster",
         "balance_switch",
     ),
@@ -406,10 +407,20 @@ def test_a_finding_on_every_server_is_told_once(cluster):
 
 
 def test_a_balancer_that_is_off_or_does_not_tell(cluster):
+    """The switch is asked for; where HBase's RPC is not understood, the HMaster's page tells of it."""
+    cluster.switches = Switches(balancer=False)
+    assert "balancer-on" not in cluster.look()
+    cluster.switches = None
     cluster.bean("head:16010", BALANCER)["tag.isBalancerActive"] = "false"
     assert "balancer-on" not in cluster.look()
     del cluster.bean("head:16010", BALANCER)["tag.isBalancerActive"]
     assert cluster.look()["balancer-on"].severity == "unknown"
+
+
+def test_a_normalizer_that_is_off_harms_no_table(cluster):
+    cluster.tables = (table(NORMALIZATION_ENABLED="true"),)
+    cluster.switches = Switches(balancer=False, normalizer=False)
+    assert set(cluster.look()) == {"node-python"}
 
 
 def test_a_restarted_daemon_is_no_dead_one(cluster):
