@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from hbimg.errors import ConfigError, UnreadableFileError
 from hbimg.ingest.archives import SUFFIXES as ARCHIVE_SUFFIXES
 from hbimg.ingest.archives import is_archive, unpack
 from hbimg.ingest.dicom import is_dicom
+from hbimg.ingest.dicom.directory import is_directory_file, listed_files
 from hbimg.ingest.heads import Head, read_head
 from hbimg.ingest.nifti import is_analyze, is_nifti
 from hbimg.ingest.pictures import is_picture
@@ -120,7 +122,10 @@ def _closed(found: FoundFile) -> FoundFile:
 def _walk(path: Path) -> Iterator[FoundFile]:
     root = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
     if not root.is_dir():
-        yield _look_at(root, root.name)
+        found = _look_at(root, root.name)
+        yield found
+        if found.kind is Kind.DICOM and not found.gzipped:
+            yield from _listed(root)
         return
     unread: list[OSError] = []
     for folder, subfolders, files in os.walk(root, onerror=unread.append):
@@ -133,6 +138,15 @@ def _walk(path: Path) -> Iterator[FoundFile]:
             yield _look_at(full, full.relative_to(root).as_posix())
     for error in unread:
         yield _unreadable(Path(error.filename), root, error)
+
+
+def _listed(path: Path) -> Iterator[FoundFile]:
+    """Give the files that a DICOMDIR names, when that itself was given."""
+    if not is_directory_file(read_head(path, HEAD_BYTES).data):
+        return
+    with suppress(UnreadableFileError):  # it is set aside then, with this reason
+        for file in listed_files(path).there:
+            yield _look_at(file, file.relative_to(path.parent).as_posix())
 
 
 def _unreadable(path: Path, root: Path, error: OSError) -> FoundFile:

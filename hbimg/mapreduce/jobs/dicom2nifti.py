@@ -26,6 +26,8 @@ from hbimg.volumes import VolumeRecord
 #: The base name that dcm2niix is given; what it appends (``_Eq_1``, ``_e2``, ``_ph``) names the extras.
 _BASE = "volume"
 _DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1"
+#: What dcm2niix does not decode: 12-bit JPEG, and HTJ2K.
+_NOT_READ = frozenset(f"1.2.840.10008.1.2.4.{tail}" for tail in ("51", "201", "202", "203"))
 
 
 def _converter_version() -> str:
@@ -80,7 +82,7 @@ class Dicom2Nifti(Job):
         source.mkdir()
         target.mkdir()
         for number, file in enumerate(volume.files):
-            _write(source / f"{number:06d}.dcm", file)
+            _write(source / f"{number:06d}.dcm", file, volume.record)
         self._convert(source, target, volume.scratch)
         made = sorted(path for path in target.iterdir() if path.is_file())
         images = [path for path in made if path.suffix == ".nii"]
@@ -117,7 +119,7 @@ class Dicom2Nifti(Job):
             yield Artefact(f"{volume.stem}.planes.json", [found])
 
 
-def _write(path: Path, file: LoadedFile) -> None:
+def _write(path: Path, file: LoadedFile, record: VolumeRecord) -> None:
     """Write a file; an inflated one says that it is plain in its meta information, in the same number of bytes."""
     data = memoryview(file.data)
     with path.open("wb") as stream:
@@ -127,6 +129,23 @@ def _write(path: Path, file: LoadedFile) -> None:
             stream.write(bytes(data[:start]).replace(_DEFLATED, plain, 1))
             data = data[start:]
         stream.write(data)
+    if record.encoding is not None and record.encoding.transfer_syntax in _NOT_READ:
+        _decompress(path)
+
+
+def _decompress(path: Path) -> None:
+    """Decode the pixels of a file in place, with pydicom, where dcm2niix cannot."""
+    import pydicom
+
+    try:
+        dataset = pydicom.dcmread(path)
+        dataset.decompress(generate_instance_uid=False)
+        dataset.save_as(path)
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        words = (
+            f"its pixels cannot be decoded: {' '.join(str(error).split())}; pip install 'hbimg[codecs]' has decoders"
+        )
+        raise VolumeFailedError(words) from error
 
 
 def _planes(nifti: npt.NDArray[np.uint8], image: str, volume: LoadedVolume) -> bytes:
