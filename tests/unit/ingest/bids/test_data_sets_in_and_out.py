@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hbimg.ingest.keys import KeyRules
 from hbimg.ingest.pipeline import IngestOptions, plan
 from hbimg.ingest.workers import Pool
+from hbimg.testing.dicom_series import write_series
 
 SIDE = '{"EchoTime": 0.003}\n'
 
@@ -177,11 +178,32 @@ def test_a_name_that_is_no_utf8_is_left_alone_and_said(hbimg, tmp_path, dataset_
     assert "no UTF-8" in item["reason"]
 
 
+def test_empty_images_of_published_examples_are_kept_as_files(hbimg, tmp_path, dataset_files, written, tree_of):
+    folder = written(tmp_path / "ds", {name: b"" if ".nii" in name else data for name, data in dataset_files.items()})
+    said = hbimg("ingest", folder, "--table", "t")
+    assert "sub-02_T1w.nii: empty, kept as files" in said.err
+    assert {item["kind"] for key, item in listed(hbimg).items() if "pictures" not in key} == {"files"}
+    hbimg("export", "--table", "t", "--bids", "--to", tmp_path / "out")
+    assert tree_of(tmp_path / "out") == tree_of(folder)
+
+
+def test_dicom_in_sourcedata(hbimg, tmp_path, dataset_files, written, tree_of):
+    """Its keys are of the folders' subject and session, and it is not converted again."""
+    folder = written(tmp_path / "ds", dataset_files)
+    write_series(folder / "sourcedata/sub-01/ses-1/dicom/1", ProtocolName="head", PatientID="Nobody")
+    hbimg("ingest", folder, "--table", "t")
+    assert listed(hbimg)["t/sub-01/ses-1/001-head"]["format"] == "dicom"
+    hbimg("run", "dicom2nifti", "--table", "t", "-w", "1")
+    hbimg("export", "--table", "t", "--bids", "--to", tmp_path / "out")
+    assert tree_of(tmp_path / "out") == tree_of(folder)
+
+
 def test_a_broken_image_costs_only_itself(hbimg, tmp_path, dataset_files, written, tree_of):
     folder = written(tmp_path / "ds", dataset_files)
-    (folder / "sub-02/anat/sub-02_T1w.nii").write_bytes(b"")
+    image = folder / "sub-02/anat/sub-02_T1w.nii"
+    image.write_bytes(image.read_bytes()[:-1])
     said = hbimg("ingest", folder, "--table", "t", code=1)
-    assert "is empty" in said.line_with("refused:")
+    assert "promises" in said.line_with("refused:")
     hbimg("export", "--table", "t", "--bids", "--to", tmp_path / "out")
     gone = set(tree_of(folder)) - set(tree_of(tmp_path / "out"))
     assert gone == {"sub-02/anat/sub-02_T1w.nii"}
