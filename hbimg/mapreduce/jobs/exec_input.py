@@ -14,9 +14,10 @@ import numpy.typing as npt
 from hbimg.errors import VolumeFailedError
 from hbimg.mapreduce.job import LoadedFile, LoadedVolume, Need
 from hbimg.mapreduce.jobs.gzipping import DEFAULT_LEVEL, GzipLevel
-from hbimg.mapreduce.jobs.nifti_file import nifti_bytes, plane_bytes
+from hbimg.mapreduce.jobs.nifti_file import nifti_files, plane_bytes
 from hbimg.store import Buffer
 from hbimg.volumes import VolumeRecord
+from hbimg.volumes.parts import parts_of
 from hbimg.volumes.pictures import encode_png
 
 #: How the input may be given.
@@ -39,6 +40,9 @@ def why_not(record: VolumeRecord, form: str, *, by_frame: bool) -> str:
         return "in colour: --input-as original or image"
     if not _is_nifti(record) and record.format != "dicom":
         return f"no NIfTI is made of {record.format}"
+    names = [part.name for part in parts_of(record)]
+    if len(names) > 1 and not by_frame:
+        return f"it holds {len(names)} images ({', '.join(names)}), not one: --input-as dicom"
     return ""
 
 
@@ -68,7 +72,8 @@ def write_volume(volume: LoadedVolume, form: str, window: str, folder: Path) -> 
     if form in _FILES:
         return _write_files(volume, folder)
     if not _is_nifti(volume.record):
-        return _write_nifti(folder / f"{volume.stem}.nii", nifti_bytes(volume), form)
+        ((_, whole),) = nifti_files(volume)
+        return _write_nifti(folder / f"{volume.stem}.nii", whole, form)
     return _write_nifti(folder / f"{volume.stem}.nii", _single_file(volume), form)
 
 
