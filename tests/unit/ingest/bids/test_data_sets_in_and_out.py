@@ -84,6 +84,21 @@ def test_jobs_see_the_image_and_not_what_lies_beside_it(hbimg, tmp_path, dataset
     assert gzip.decompress((tmp_path / "out/t/sub-01/ses-1/dwi/dwi.nii.gz").read_bytes()) == expected
 
 
+def test_a_command_finds_beside_the_image_what_came_in_with_it(hbimg, tmp_path, dataset_folder):
+    hbimg("ingest", dataset_folder, "--table", "t")
+    where = ["--table", "t", "--where", "t/sub-01/ses-1/task-rest_run-1_bold", "-w", "1"]
+    hbimg("run", "exec", *where, "--stdout", "ls.txt", "--", "sh", "-c", 'ls "$(dirname "$1")"', "sh", "{input}")
+    hbimg("export", "--table", "t", "--result", "exec", "--to", tmp_path / "out")
+    (listing,) = (tmp_path / "out").rglob("ls.txt")
+    own = "sub-01_ses-1_task-rest_run-1"
+    assert listing.read_text().split() == [
+        f"{own}_events.tsv",
+        f"{own}_physio.json",
+        f"{own}_physio.tsv.gz",
+        "task-rest_run-1_bold.nii.gz",
+    ]
+
+
 def test_a_part_of_a_data_set_goes_out_with_the_files_around_it(hbimg, tmp_path, dataset_folder, tree_of):
     hbimg("ingest", dataset_folder, "--table", "t")
     hbimg("export", "-t", "t", "--bids", "--to", tmp_path / "out", "--where", "session=ses-2 scan=T1w")
