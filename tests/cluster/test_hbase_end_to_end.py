@@ -76,6 +76,20 @@ def test_images_come_back_as_they_went_in(images, stores, table_name, tmp_path):
     assert first == second
 
 
+T1 = Path(os.environ.get("HBIMG_TEST_DATA", Path(__file__).parents[2] / "../shared/data")) / "t1-structural" / "dicoms"
+
+
+@pytest.mark.skipif(not T1.is_dir(), reason="no reference data: set HBIMG_TEST_DATA to their folder")
+def test_a_t1_series_comes_back_as_it_went_in(stores, table_name, tmp_path):
+    """A whole brain, plane by plane, as a scanner wrote it."""
+    where = ["--store", stores[0], "--table", table_name]
+    hbimg("ingest", T1, *where, "--project", "t1", "--workers", "2")
+    (listed,) = json.loads(hbimg("ls", *where, "--json"))
+    assert listed["files"] == len(list(T1.iterdir()))
+    hbimg("export", *where, "--to", tmp_path / "files")
+    assert hashes(tmp_path / "files") == hashes(T1)
+
+
 def _without_times(listing):
     """A volume's line without what differs between two ingests of the same files."""
     return {name: value for name, value in listing.items() if name not in ("generation", "ingested_at", "stored_at")}
