@@ -158,6 +158,7 @@ def plan(
     """
     found = without_version_control(discover(paths, options.scratch))
     datasets = Datasets.among(found)
+    found = datasets.with_placeholders(found)
     files = {file.path: file for file in found}
     others = [Outcomes("refused", "", f.name, 1, f.size_bytes, 0, f.reason) for f in found if f.kind is Kind.BROKEN]
     candidates, failures = _candidates(found, options, pool, progress, datasets)
