@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
+import socket
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -110,3 +114,50 @@ def table_name(thrift: Any, cluster: Cluster) -> Iterator[str]:
     connection = thrift(cluster.workers[0])
     if name.encode() in connection.tables():
         connection.delete_table(name, disable=True)
+
+
+class OwnThriftServer:
+    """A Thrift 2 server in this container, to be killed."""
+
+    def __init__(self, port, *options, conf=None):
+        java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
+        opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "nio", "net", "util")]
+        env = {**os.environ, **({"HADOOP_CONF_DIR": str(conf)} if conf else {})}
+        asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=env)
+        path = asked.stdout.strip()
+        kind = "org.apache.hadoop.hbase.thrift2.ThriftServer"
+        command = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", *opens, "-cp", path, kind]
+        self.log = open(f"/tmp/thrift-{port}.log", "wb")  # noqa: SIM115, PTH123 - closed in stop
+        self.process = subprocess.Popen(
+            [*command, "-p", str(port), "--infoport", str(port + 1), *options, "start"],
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("localhost", port)) == 0:
+                    return
+            assert self.process.poll() is None, f"the Thrift server ended: see /tmp/thrift-{port}.log"
+            time.sleep(0.2)
+        pytest.fail("the Thrift server did not start")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self.kill()
+        self.log.close()
+
+
+@pytest.fixture
+def own_server():
+    servers = []
+
+    def start(port, *options, conf=None):
+        servers.append(OwnThriftServer(port, *options, conf=conf))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

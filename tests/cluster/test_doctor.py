@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from hbimg.errors import StoreError
 from hbimg.store import TableSettings, open_store
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc.admin import Admin
@@ -110,26 +111,22 @@ def test_masters_that_are_elsewhere_are_told(cluster):
     assert told["reverse-dns-differs"]["severity"] == "unknown"
 
 
-def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_write(cluster, table_name, tmp_path):
+def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_write(
+    cluster, table_name, tmp_path, own_server
+):
     """A Thrift server of our own, with another hbase-site.xml; the doctor and the store both name the setting."""
-    from hbimg.errors import StoreError
-    from tests.cluster.test_hbase_store import OwnThriftServer
-
     shutil.copytree(os.environ["HADOOP_CONF_DIR"], tmp_path / "conf")
     site = tmp_path / "conf" / "hbase-site.xml"
     limit = "<name>hbase.client.keyvalue.maxsize</name><value>"
     text = site.read_text()
     assert f"{limit}10485760" in text
     site.write_text(text.replace(f"{limit}10485760", f"{limit}100000"))
-    server = OwnThriftServer(9590, conf=tmp_path / "conf")
-    try:
-        url = "hbase://localhost:9590?own_host=no&info_port=9591"
-        with open_store(url) as store, pytest.raises(StoreError, match=r"hbase\.client\.keyvalue\.maxsize = 100,000"):
-            store.create_table(table_name, TableSettings())
-        told, code, _ = doctor("--store", url, "--thrift-info-port", "9591", "--master", cluster.head)
-        assert "hbase.client.keyvalue.maxsize" in told["cell-limit"]["seen"]
-        assert code == 1
-    finally:
-        server.stop()
+    own_server(9590, conf=tmp_path / "conf")
+    url = "hbase://localhost:9590?own_host=no&info_port=9591"
+    with open_store(url) as store, pytest.raises(StoreError, match=r"hbase\.client\.keyvalue\.maxsize = 100,000"):
+        store.create_table(table_name, TableSettings())
+    told, code, _ = doctor("--store", url, "--thrift-info-port", "9591", "--master", cluster.head)
+    assert "hbase.client.keyvalue.maxsize" in told["cell-limit"]["seen"]
+    assert code == 1
     with open_store(f"hbase://{cluster.head}") as store:
         assert table_name not in store.tables()

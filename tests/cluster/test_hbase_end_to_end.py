@@ -139,6 +139,14 @@ def test_a_wrong_address_is_one_line(cluster, url, said):
     assert len(message.strip().splitlines()) == 1
 
 
+def test_a_table_of_others_is_one_line(stores, table_name, thrift, cluster):
+    thrift(cluster.workers[0]).create_table(table_name, {"i": {}})
+    for command in ("ls", "verify"):
+        message = hbimg(command, "--store", stores[0], "--table", table_name, fails=True)
+        assert "not hbimg's" in message
+        assert len(message.strip().splitlines()) == 1
+
+
 def test_a_profile_names_the_store(cluster, tmp_path, monkeypatch):
     config = tmp_path / "config.toml"
     config.write_text(f'default = "lab"\n[profiles.lab]\nstore = "hbase://{cluster.head}"\n')

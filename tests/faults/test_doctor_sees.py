@@ -14,8 +14,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-
-from tests.faults.conftest import CLIENT, VICTIM, docker, wait_until_all_is_well
+from broken_cluster import CLIENT, VICTIM, docker, wait_until_all_is_well
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 

@@ -10,8 +10,7 @@ import secrets
 import subprocess
 
 import pytest
-
-from tests.faults.conftest import CLIENT, VICTIM
+from broken_cluster import CLIENT, VICTIM
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from recorded_cluster import table
 
 from hbimg.doctor.network import Switches
 from hbimg.doctor.places import Places, server_of
 from hbimg.errors import ConfigError
 from hbimg.store.hbase_address import Server
 from hbimg.store.thrift import Packing
-from tests.unit.doctor.conftest import table
 
 NAMENODE = "service=NameNode,name=NameNodeInfo"
 NAMESYSTEM = "service=NameNode,name=FSNamesystem"
