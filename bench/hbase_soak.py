@@ -167,10 +167,9 @@ def read(table: Table, part: int, found: list[int]) -> None:
 
 def report(what: str, frames: int, seconds: float) -> None:
     """Print a line."""
-    size = frames * FRAME_BYTES
-    print(
-        f"{what}: {size / 1e9:.2f} GB in {seconds:.0f} s, {size / 1e6 / seconds:.0f} MB/s, load {os.getloadavg()[0]:.1f}"
-    )
+    size, load = frames * FRAME_BYTES, os.getloadavg()[0]
+    rate = size / 1e6 / seconds
+    print(f"{what}: {size / 1e9:.2f} GB in {seconds:.0f} s, {rate:.0f} MB/s, load {load:.1f}", flush=True)
 
 
 if __name__ == "__main__":
