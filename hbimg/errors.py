@@ -26,11 +26,13 @@ the code::
     │   └── ClaimLostError           another process took the volume over
     ├── IngestError                  an input file or series cannot be stored
     │   ├── UnreadableFileError      a file cannot be read, or is not what it says
+    │   │   └── TooManyPixelsError   a picture promises more pixels than are ever decoded
     │   └── IncompleteSeriesError    planes are missing, doubled or unevenly spaced
     ├── JobError                     a job cannot start, or its run failed
     │   ├── VolumeFailedError        the job failed on one volume
     │   └── JobInterruptedError      the user stopped the run
     └── ExportError                  an output cannot be written
+        └── NoPlaceError             a volume has no place in the data set that is written
 """
 
 from __future__ import annotations
@@ -124,6 +126,10 @@ class UnreadableFileError(IngestError):
     """A file cannot be read, or is not what it says."""
 
 
+class TooManyPixelsError(UnreadableFileError):
+    """A picture promises more pixels than are ever decoded: it may be a bomb."""
+
+
 class IncompleteSeriesError(IngestError):
     """Planes of a series are missing, doubled or unevenly spaced."""
 
@@ -142,3 +148,7 @@ class JobInterruptedError(JobError):
 
 class ExportError(HbimgError):
     """An output cannot be written."""
+
+
+class NoPlaceError(ExportError):
+    """A volume has no place in the data set that is written, and is left out."""

@@ -68,7 +68,7 @@ class Groups:
         groups = group_of.astype(np.int64)
         encoded = [scheme.range_of(*labels).start.removesuffix(GROUP_END) for labels in numbers]
         order = sorted(range(len(encoded)), key=encoded.__getitem__)
-        size_bytes = np.bincount(groups, size_of, len(encoded))[order]
+        size_bytes = np.bincount(groups, size_of, len(encoded))[order].astype(np.float64)
         volumes = np.bincount(groups, minlength=len(encoded))[order].astype(np.float64)
         return cls(tuple(encoded[number] for number in order), size_bytes, volumes, size_bytes)
 

@@ -15,6 +15,7 @@ from hbimg.allocation.planner import REGION_BYTES, Plan
 from hbimg.errors import ConfigError
 from hbimg.model import LEVELS
 from hbimg.perfmodel.whole_files import write_whole
+from hbimg.rowkeys.scheme import GROUP_END
 
 FORMAT = 1
 _TOP = {"format", "table", "group_level", "work", "region_bytes", "expected", "server", "region"}
@@ -94,6 +95,9 @@ class StoredPlan:
         servers = check_servers([Server(s["name"], int(s["cores"]), float(s["factor"])) for s in data["server"]])
         regions = data["region"]
         layout = Layout(tuple(r["start"].encode("ascii") for r in regions), tuple(r["server"] for r in regions))
+        halved = [cut for cut in layout.cuts if cut.partition(GROUP_END)[2]]
+        if halved:
+            raise ConfigError(f"the border {halved[0].decode()!r} lies inside a group, which must stay whole")
         strangers = sorted(set(layout.servers) - {server.name for server in servers})
         if strangers:
             raise ConfigError(f"a region stands on {strangers[0]!r}, which is none of its servers")

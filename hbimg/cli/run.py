@@ -112,7 +112,18 @@ def fields_of(job_class: type[Job]) -> list[tuple[Field[Any], type]]:
     return [(item, hints[item.name]) for item in fields(job_class)]
 
 
-_COMMON = ("table", "store", "where", "workers", "result_name", "force", "pad_to", "max_failures", "as_json")
+_COMMON = (
+    "table",
+    "store",
+    "where",
+    "workers",
+    "result_name",
+    "force",
+    "pad_to",
+    "stealing",
+    "max_failures",
+    "as_json",
+)
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     table_option,
     store_option,
@@ -127,6 +138,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--force", is_flag=True, help="Make results anew that are current."),
     click.option(
         "--pad-to", type=float, default=0.0, metavar="SECONDS", help="Let every volume take at least this long."
+    ),
+    click.option(
+        "--stealing/--no-stealing",
+        default=True,
+        show_default=True,
+        help="Whether idle workers of a simulated server take volumes of another one.",
     ),
     click.option(
         "--max-failures",
@@ -185,6 +202,7 @@ def _run(
     result_name: str | None,
     force: bool,
     pad_to: float,
+    stealing: bool,
     max_failures: int | None,
     cluster: dict[str, Any],
     as_json: bool,
@@ -194,7 +212,13 @@ def _run(
     from hbimg.volumes import VolumeTable, Where
 
     settings = RunSettings(
-        Where.parse(where), result_name, workers or 0, force=force, pad_to_s=pad_to, max_failures=max_failures
+        Where.parse(where),
+        result_name,
+        workers or 0,
+        force=force,
+        pad_to_s=pad_to,
+        stealing=stealing,
+        max_failures=max_failures,
     )
     with opened_store(store) as opened, progress_bar() as bar:
         volumes = VolumeTable.open(opened, table)

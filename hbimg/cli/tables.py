@@ -43,7 +43,7 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
             total = sum(record.file_bytes for record in records)
             level = volumes.scheme.group_level
             listed.append({"table": name, "group_level": level, "volumes": len(records), "file_bytes": total})
-        url = opened.url
+        where = f"{opened.url} ({opened.through})" if opened.through else opened.url
     if as_json:
         print_json(listed)
         return
@@ -54,4 +54,4 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
         for x in listed
     ]
     print_table(["table", "volumes", "bytes", "group level"], rows, right=["volumes", "bytes"])
-    say(f"{len(listed)} tables in {url}")
+    say(f"{len(listed)} tables in {where}")

@@ -20,6 +20,9 @@ HEAD_BYTES = 1024
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 #: Names that promise an image. A file of such a name that is none is refused; any other is left alone.
 _IMAGE_SUFFIXES = (".dcm", ".dicom", ".nii", ".nii.gz", ".dcm.gz", ".ima", *_PICTURE_SUFFIXES)
+#: What is said of a file that is read and is none.
+NO_IMAGE = "is no image that hbimg knows"
+_NAME_IS_LOST = "has a name that is no UTF-8, under which it could not be given back: rename it"
 
 
 class Kind(StrEnum):
@@ -124,8 +127,8 @@ def _look_at(path: Path, name: str) -> FoundFile:
         return FoundFile(path, shown, Kind.BROKEN, reason=_cannot_be_read(error))
     found = FoundFile(path, shown, Kind.OTHER, head.gzipped, status.st_size, status.st_mtime_ns)
     kind, reason = _judge(path, head, status.st_size)
-    if kind in (Kind.DICOM, Kind.NIFTI, Kind.PICTURE) and shown != name:
-        kind, reason = Kind.BROKEN, "has a name that is no UTF-8, under which it could not be given back: rename it"
+    if kind is not Kind.BROKEN and shown != name:
+        kind, reason = (kind if kind is Kind.OTHER else Kind.BROKEN), _NAME_IS_LOST
     return replace(found, kind=kind, reason=reason)
 
 
@@ -140,7 +143,7 @@ def _judge(path: Path, head: Head, size_bytes: int) -> tuple[Kind, str]:
         return Kind.BROKEN, "is ANALYZE 7.5, which says nothing of left and right: convert it to NIfTI first"
     if path.name.lower().endswith(_IMAGE_SUFFIXES):
         return Kind.BROKEN, _why_broken(head, size_bytes)
-    return Kind.OTHER, "is no image that hbimg knows"
+    return Kind.OTHER, NO_IMAGE
 
 
 def _why_broken(head: Head, size_bytes: int) -> str:

@@ -22,6 +22,7 @@ from hbimg.errors import (
     StorePermissionError,
     StoreUnavailableError,
 )
+from hbimg.ingest.bids import Datasets, with_files_beside, without_version_control
 from hbimg.ingest.candidates import Candidate, Names, Outcome
 from hbimg.ingest.discover import FoundFile, Kind, discover
 from hbimg.ingest.keys import KeyRules
@@ -145,11 +146,13 @@ def plan(
     others : list of Outcomes
         Files that are no images, or broken ones.
     """
-    found = list(discover(paths))
+    found = without_version_control(discover(paths))
+    datasets = Datasets.among(found)
     files = {file.path: file for file in found}
     others = [Outcomes("refused", "", f.name, 1, f.size_bytes, 0, f.reason) for f in found if f.kind is Kind.BROKEN]
-    candidates, failures = _candidates(found, options, pool, progress)
+    candidates, failures = _candidates(found, options, pool, progress, datasets)
     others += failures
+    candidates = with_files_beside(candidates, found, datasets, options.keys)
     planned = [_named(candidate, files, options.keys) for candidate in candidates]
     used = {file.path for candidate in candidates for file in candidate.files}
     left = [f for f in found if f.kind is Kind.OTHER and f.path not in used]
@@ -203,7 +206,7 @@ def _with_a_word(outcome: Outcomes, elsewhere: dict[str, str]) -> Outcomes:
 
 
 def _candidates(
-    found: Iterable[FoundFile], options: IngestOptions, pool: Pool, progress: Progress
+    found: Iterable[FoundFile], options: IngestOptions, pool: Pool, progress: Progress, datasets: Datasets
 ) -> tuple[list[Candidate], list[Outcomes]]:
     from hbimg.ingest.dicom import candidates as dicom_candidates
 
@@ -225,14 +228,16 @@ def _candidates(
             lists[kind].append(result)
         done += len(results)
         progress("reading headers", done, len(images))
-    packages = picture_candidates([(one, _told(options.keys, one.name)) for one in pictures], options.package)
+    by_path = {file.path: file for file in images}
+    named = [(one, _told(options.keys, one.name, datasets.picture_names(by_path[one.path]))) for one in pictures]
+    packages = picture_candidates(named, options.package)
     return nifti + packages + dicom_candidates(facts, accept_incomplete=options.accept_incomplete), failures
 
 
-def _told(rules: KeyRules, name: str) -> Names | None:
+def _told(rules: KeyRules, name: str, default: Names | None) -> Names | None:
     """Give what is told of a file's key, or None where that cannot be told: then it is refused when it is named."""
     try:
-        return rules.told(name)
+        return rules.told(name, default=default)
     except HbimgError:
         return None
 
@@ -263,7 +268,7 @@ def _named(candidate: Candidate, files: dict[Path, FoundFile], rules: KeyRules) 
     modified_ns = tuple(files[path].modified_ns if path in files else 0 for path in paths)
     try:
         told = candidate.told or rules.told(names[0], stem_of(paths[0]))
-        key, texts = rules.key_told(names[0], told, candidate.names)
+        key, texts = rules.key_told(names[0], told, candidate.names, by_folders=not candidate.dataset)
     except HbimgError as error:
         if candidate.outcome is not Outcome.REFUSE:
             candidate = replace(candidate, outcome=Outcome.REFUSE, reason=str(error))
@@ -330,7 +335,7 @@ def _content(item: Planned, options: IngestOptions) -> VolumeContent:
     stored = candidate.outcome is Outcome.STORE
     return VolumeContent(
         key=key,
-        kind="volume" if stored else "series",
+        kind=candidate.kind if stored else "series",
         format=candidate.format,
         files=tuple(_source_file(item, number, options) for number in range(len(candidate.files))),
         geometry=candidate.geometry if stored else None,
@@ -341,6 +346,7 @@ def _content(item: Planned, options: IngestOptions) -> VolumeContent:
         remarks=candidate.remarks,
         missing=candidate.missing,
         plane_map=candidate.plane_map,
+        dataset=candidate.dataset,
     )
 
 

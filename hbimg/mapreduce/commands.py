@@ -105,7 +105,8 @@ class Ended:
         reason = self.details.get("reason", "")
         return {
             "timeout": f"{name} did not end in {command.timeout_s:g} s and was killed: give a longer --timeout",
-            "memory": f"{name} held over {command.memory_bytes:,} bytes of memory and was killed: give more --memory",
+            "memory": f"{name} held over {command.memory_bytes:,} bytes of memory and was killed: give a larger "
+            "--memory-limit",
             "not-started": f"{name} cannot be started: {reason}: {command.words[0]}",
             "not-cut-off": f"{name} was not run, because this machine lets nobody cut a command off from the network "
             f"({reason}): --network runs it with the network",

@@ -105,12 +105,12 @@ class LoadedVolume:
 
     def voxels(self) -> npt.NDArray[Any]:
         """Give the voxels as stored, unscaled, as `hbimg.volumes.voxels.voxels` does; needs `Need.FRAMES`."""
-        from hbimg.volumes.decoding import is_compressed
+        from hbimg.volumes.decoding import is_plain
         from hbimg.volumes.voxels import voxels_of_frames
 
         encoding = self.record.encoding
-        compressed = encoding is None or is_compressed(encoding)
-        return voxels_of_frames(self.record, self.frames if compressed else self.frame_block)
+        plain = encoding is not None and is_plain(encoding)
+        return voxels_of_frames(self.record, self.frame_block if plain else self.frames)
 
     def pictures(self) -> Iterator[npt.NDArray[Any]]:
         """Give each frame of a package of pictures as an array (pages, rows, columns[, samples]), one at a time."""

@@ -30,6 +30,7 @@ from hbimg.mapreduce.registry import class_path
 from hbimg.mapreduce.splits import Split
 from hbimg.mapreduce.tasks import TaskSettings, run_split
 from hbimg.mapreduce.tools import end_tools
+from hbimg.mapreduce.waiting import WaitingSplits
 from hbimg.mapreduce.worker import COMMAND, Channel
 from hbimg.model import VolumeKey
 from hbimg.store import Store
@@ -43,7 +44,11 @@ _MAX_IDLE_DEATHS = 3
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an engine is to do; `settings` lack host, slot and scratch, which the engine knows."""
+    """What an engine is to do; `settings` lack host, slot and scratch, which the engine knows.
+
+    Where the store simulates servers, the workers are their slots, and `stealing` says whether an idle one takes what
+    lies on another server.
+    """
 
     job: Job
     store: Store
@@ -51,6 +56,7 @@ class Work:
     splits: tuple[Split, ...]
     settings: TaskSettings
     workers: int
+    stealing: bool = True
 
 
 #: Tells how often the user asked to stop: at 1 the current volumes are ended, from 2 on all is killed.
@@ -92,11 +98,24 @@ _THRIFTY = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A worker's host, its slot there, and its simulated server (or none)."""
+
+    host: str
+    slot: str
+    server: str = ""
+
+    @property
+    def scratch(self) -> str:
+        return f"{self.server}-{self.slot}" if self.server else self.slot
+
+
 @dataclass(eq=False)
 class _Worker:
     """A worker process as its parent sees it."""
 
-    slot: str
+    place: _Place
     process: subprocess.Popen[bytes]
     channel: Channel
     scratch: Path
@@ -124,12 +143,13 @@ class _Pool:
     def __init__(self, work: Work, scratch: Path) -> None:
         self._work = work
         self._scratch = scratch
-        self._queue: deque[tuple[VolumeKey, ...]] = deque(split.keys for split in work.splits)
+        names = [server.name for server in work.store.servers]
+        self._queue = WaitingSplits(work.splits, names, stealing=work.stealing)
         self._alone: deque[VolumeKey] = deque()
         self._deaths: Counter[VolumeKey] = Counter()
         self._idle_deaths = 0
         self._workers: dict[Connection, _Worker] = {}
-        self._free_slots = [str(slot) for slot in reversed(range(work.workers))]
+        self._free = list(reversed(_places(work)))
         self._stopping = False
 
     def run(self, interrupts: Interrupts) -> Iterator[Outcome]:
@@ -167,12 +187,22 @@ class _Pool:
         serving = sum(not worker.draining for worker in self._workers.values())
         useful = min(self._work.workers, len(self._queue) + len(self._alone))
         for _ in range(min(useful - serving, self._work.workers - len(self._workers))):
-            worker = self._spawn(self._free_slots.pop())
+            place = self._next_place()
+            if place is None:
+                return
+            self._free.remove(place)
+            worker = self._spawn(place)
             self._workers[worker.channel.connection] = worker
 
-    def _spawn(self, slot: str) -> _Worker:
+    def _next_place(self) -> _Place | None:
+        """Give a free slot: of a server that still has work, else one whose worker would get some of another's."""
+        own = [place for place in self._free if self._queue.has_own(place.server)]
+        others = [place for place in self._free if self._alone or self._queue.can_take(place.server)]
+        return next(reversed(own or others), None)
+
+    def _spawn(self, place: _Place) -> _Worker:
         ours, theirs = Pipe()
-        scratch = self._scratch / slot
+        scratch = self._scratch / place.scratch
         scratch.mkdir(exist_ok=True)
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", COMMAND, str(theirs.fileno()), _module_path()],
@@ -183,7 +213,7 @@ class _Pool:
             env=_THRIFTY | os.environ,
         )
         theirs.close()
-        worker = _Worker(slot, process, Channel(ours), scratch)
+        worker = _Worker(place, process, Channel(ours), scratch)
         worker.channel.send(self._order(worker))
         return worker
 
@@ -195,13 +225,14 @@ class _Pool:
             "store": work.store.url,
             "table": work.volumes.name,
             "scratch": str(worker.scratch),
+            "links": str(self._scratch),
             "settings": {
                 "result_name": settings.result_name,
                 "run_id": settings.run_id,
                 "force": settings.force,
                 "pad_to_s": settings.pad_to_s,
-                "host": socket.gethostname(),
-                "slot": worker.slot,
+                "host": worker.place.host,
+                "slot": worker.place.slot,
             },
         }
 
@@ -243,14 +274,14 @@ class _Pool:
             worker.answer([self._alone.popleft()])
         else:
             worker.alone = False
-            worker.answer(self._queue.popleft() if self._queue else ())
+            worker.answer(self._queue.take(worker.place.server))
 
     def _bury(self, worker: _Worker) -> list[Outcome]:
         """Clean up behind a worker that ended, and give its guilty volume's outcome when that died twice."""
         status = worker.process.wait()
         worker.channel.connection.close()
         self._workers.pop(worker.channel.connection, None)
-        self._free_slots.append(worker.slot)
+        self._free.append(worker.place)
         end_tools(worker.scratch)
         if worker.ended or self._stopping:
             return []
@@ -265,13 +296,21 @@ class _Pool:
             return []
         rest = tuple(key for key in worker.outstanding if key != suspect)
         if rest:
-            self._queue.appendleft(rest)
+            self._queue.put_back(worker.place.server, rest)
         self._deaths[suspect] += 1
         if self._deaths[suspect] == 1:
             self._alone.append(suspect)
             return []
         reason = f"the worker process ended twice on this volume, the second time alone ({_cause(status)})"
-        return [Outcome(suspect, State.FAILED, reason, host=socket.gethostname(), slot=worker.slot)]
+        return [Outcome(suspect, State.FAILED, reason, host=worker.place.host, slot=worker.place.slot)]
+
+
+def _places(work: Work) -> list[_Place]:
+    """Give where workers run: the slots of the simulated servers, in turn, or as many on this host as wanted."""
+    if not work.store.servers:
+        return [_Place(socket.gethostname(), str(slot)) for slot in range(work.workers)]
+    most = max(server.slots for server in work.store.servers)
+    return [_Place(s.name, str(slot), s.name) for slot in range(most) for s in work.store.servers if slot < s.slots]
 
 
 def _module_path() -> str:

@@ -55,7 +55,7 @@ def current_partials(
 
 def _refusal(job: Job, record: VolumeRecord) -> str:
     if not record.is_volume:
-        return "set aside at ingest"
+        return "files beside images" if record.kind == "files" else "set aside at ingest"
     return job.accepts(record)
 
 

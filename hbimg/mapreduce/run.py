@@ -54,6 +54,8 @@ class RunSettings:
         Make results anew that are current.
     pad_to_s : float
         Let every volume take at least this long, in seconds.
+    stealing : bool
+        Whether an idle worker of a simulated server takes what lies on another one.
     max_failures : int or None
         Stop after the current volumes when more than so many have failed; None: never.
     cluster : ClusterSettings or None
@@ -65,6 +67,7 @@ class RunSettings:
     workers: int = 0
     force: bool = False
     pad_to_s: float = 0.0
+    stealing: bool = True
     max_failures: int | None = None
     cluster: ClusterSettings | None = None
 
@@ -114,6 +117,14 @@ class RunResult:
 def default_workers() -> int:
     """Give how many cores this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def _workers_of(store: Store, settings: RunSettings) -> int:
+    """Give the number of workers: as wanted, or the slots of the servers that the store simulates."""
+    slots = sum(server.slots for server in store.servers)
+    if slots and settings.workers not in (0, slots):
+        raise ParameterError(f"{settings.workers} workers: the servers of {store.url} have {slots} slots, which decide")
+    return slots or settings.workers or default_workers()
 
 
 def _no_progress(progress: Progress) -> None:
@@ -171,7 +182,8 @@ class Run:
         self._id = new_run_id()
         self._result_name = settings.result_name or job.name
         self._inline = store.url == "memory:"
-        self._workers = 1 if self._inline else settings.workers or default_workers()
+        self._workers = 1 if self._inline else _workers_of(store, settings)
+        self._servers: dict[str, str] | None = None
         self._outcomes: list[Outcome] = []
         self._failed = 0
         self._begin = time.perf_counter()
@@ -217,10 +229,14 @@ class Run:
             return
         split_bytes = max(1, plan.todo_bytes // (self._workers * _SPLITS_PER_WORKER))
         splits = plan_splits(plan.todo, self._volumes.table.regions(), self._volumes.scheme, split_bytes)
+        if self._store.servers:
+            self._servers = {str(key): split.server for split in splits for key in split.keys}
         settings = TaskSettings(
             self._result_name, self._id, force=self._settings.force, pad_to_s=self._settings.pad_to_s
         )
-        work = Work(self._job, self._store, self._volumes, tuple(splits), settings, self._workers)
+        work = Work(
+            self._job, self._store, self._volumes, tuple(splits), settings, self._workers, self._settings.stealing
+        )
         engine = run_inline if self._inline else run_processes
         sizes = {record.key: bytes_to_read(record) for record in plan.todo}
         progress = Progress(len(plan.todo), plan.todo_bytes)
@@ -283,7 +299,8 @@ class Run:
         return report
 
     def _report(self, outcomes: list[Outcome]) -> dict[str, Any]:
-        return make_report(f"{self._id} {self._job.name}", outcomes, time.perf_counter() - self._begin)
+        took_s = time.perf_counter() - self._begin
+        return make_report(f"{self._id} {self._job.name}", outcomes, took_s, self._servers)
 
     def _details(self) -> dict[str, Any]:
         """Give what an engine adds to the record of its run."""

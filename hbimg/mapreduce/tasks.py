@@ -44,6 +44,10 @@ def _ignore(key: VolumeKey) -> None:
     del key
 
 
+def _at_once(key: VolumeKey, size_bytes: int) -> None:
+    del key, size_bytes
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
     """How the volumes of a task are worked on.
@@ -63,6 +67,8 @@ class TaskSettings:
         Folder for the volumes' scratch folders; None is the system's place for temporary files.
     on_start : callable
         Called with the key before a volume is worked on.
+    transfer : callable
+        Called with the key and how many of its bytes were read or written: waits as long as a simulated link does.
     stopped : callable
         Asked before each volume, and while padding: whether to stop.
     """
@@ -76,6 +82,7 @@ class TaskSettings:
     scratch: Path | None = None
     on_start: Callable[[VolumeKey], None] = field(default=_ignore)
     stopped: Callable[[], bool] = field(default=_never)
+    transfer: Callable[[VolumeKey, int], None] = field(default=_at_once)
 
 
 @dataclass(slots=True)
@@ -185,6 +192,7 @@ class _Task:
                 return fetched
             fetched.folder = tempfile.TemporaryDirectory(prefix="hbimg-", dir=self._settings.scratch)
             fetched.volume = load(self._volumes, record, self._job, Path(fetched.folder.name), self._blocks)
+            self._settings.transfer(fetched.key, fetched.volume.size_bytes)
         except FATAL:
             _drop(fetched)
             raise
@@ -252,6 +260,7 @@ class _Task:
                 "by": f"hbimg {__version__}",
             }
             try:
+                self._settings.transfer(worked.fetched.key, worked.size_bytes)
                 worked.writer.commit(self._job.name, self._job.version, result_parameters(self._job), made)
             except FATAL:
                 worked.writer.abandon()

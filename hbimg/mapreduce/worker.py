@@ -19,6 +19,7 @@ from typing import Any
 
 from hbimg.errors import HbimgError
 from hbimg.mapreduce.job import Job
+from hbimg.mapreduce.links import Links
 from hbimg.mapreduce.registry import load_class
 from hbimg.mapreduce.tasks import TaskSettings, run_split
 from hbimg.model import VolumeKey
@@ -65,8 +66,13 @@ def _serve(channel: Channel) -> None:
         with open_store(order["store"]) as store:
             volumes = VolumeTable.open(store, order["table"])
             channel.send({"event": "ready"})
+            simulated: dict[str, Any] = {}
+            if store.servers:
+                links = Links(Path(order["links"]), store.servers, order["settings"]["host"], volumes)
+                simulated["transfer"] = links.transfer
             settings = TaskSettings(
                 **order["settings"],
+                **simulated,
                 scratch=Path(order["scratch"]),
                 on_start=lambda key: channel.send({"event": "start", "key": str(key)}),
                 stopped=lambda: bool(stopping),

@@ -213,6 +213,21 @@ def stop_row(run_id: str) -> bytes:
     return b"!stop," + check_label(run_id).encode() + FIELD_END
 
 
+def layout_lock_row() -> bytes:
+    """Give the row that says who changes the table's layout."""
+    return b"!layout"
+
+
+def layout_row(entry_id: str) -> bytes:
+    """Give the row of an entry of the layout's journal."""
+    return b"!layout," + check_label(entry_id).encode() + FIELD_END
+
+
+def layouts_range() -> KeyRange:
+    """Give the range of the layout's journal."""
+    return KeyRange.of_prefix(b"!layout,")
+
+
 def runs_range() -> KeyRange:
     """Give the range of all runs."""
     return KeyRange.of_prefix(b"!run,")

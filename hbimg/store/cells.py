@@ -39,12 +39,17 @@ def unseal(row: bytes, column: bytes, cell: Buffer) -> memoryview:
     """
     view = memoryview(cell)
     payload = view[:-SEAL_BYTES]
-    if len(view) < SEAL_BYTES or bytes(view[-SEAL_BYTES:]) != _digest(row, column, payload):
+    check_seal(row, column, payload, bytes(view[len(payload) :]))
+    return payload
+
+
+def check_seal(row: bytes, column: bytes, payload: Buffer, seal: bytes) -> None:
+    """Make sure that a payload is the one that was sealed; CorruptCellError if it is not."""
+    if seal != _digest(row, column, payload):
         raise CorruptCellError(
             f"cell {column.decode(errors='replace')} of row {row.decode(errors='replace')} is damaged: its checksum "
             "does not agree with its bytes; run `hbimg verify`, and ingest the volume again with --replace"
         )
-    return payload
 
 
 def seal_all(row: bytes, payloads: dict[bytes, Buffer]) -> dict[bytes, Buffer]:

@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from hbimg.errors import CellTooLargeError, ConfigError, StoreError
 from hbimg.rowkeys import MAX_ROW_BYTES, KeyRange
+from hbimg.store.receiving import ReceivedRow, copied_rows
 
 #: What a cell's value may be where it is handed over: anything with the buffer protocol, without a copy.
 Buffer = bytes | bytearray | memoryview
@@ -37,6 +38,8 @@ MAX_QUALIFIER_BYTES = 64
 MAX_FAMILIES = 16
 #: Largest cell that a table takes: HBase's hbase.server.keyvalue.maxsize less the key.
 MAX_CELL_BYTES = 10_000_000
+#: Gigabit Ethernet, less what its headers take.
+LINK_BYTES_PER_S = 117e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,15 @@ class Region:
     range: KeyRange
     server: str
     size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedServer:
+    """A server of a store on one machine: as many tasks at once as it has slots, behind a link of its own."""
+
+    name: str
+    slots: int
+    link_bytes_per_s: float = LINK_BYTES_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +212,33 @@ class Table(ABC):
             If the store cannot do it (`can_purge`): the message says how it is done.
         """
 
+    def receive(
+        self, key_range: KeyRange, family: str, target: memoryview, tail_bytes: int = 0
+    ) -> Iterator[ReceivedRow]:
+        """Read the cells of one family of a range into an array, one behind the other, without their last bytes.
+
+        A store that can do so receives them there from its server, with no copy on the way.
+
+        Parameters
+        ----------
+        key_range : KeyRange
+        family : str
+        target : memoryview
+            Writable, of single bytes, with room for all payloads and one tail.
+        tail_bytes : int
+            How many bytes at the end of each cell are not for the array: they are given beside it.
+
+        Raises
+        ------
+        StoreError
+            At once, if the table has no such family.
+        CellTooLargeError
+            If the cells do not fit the array.
+        CorruptCellError
+            If a cell is shorter than its tail.
+        """
+        return copied_rows(self.scan(key_range, [family]), target, tail_bytes)
+
     def put(self, row: bytes, cells: Cells) -> None:
         """Write one row at once."""
         self.put_many([Put(row, cells)])
@@ -217,6 +256,11 @@ class Table(ABC):
 
 class Store(ABC):
     """An open store: a set of tables. A context manager that closes it."""
+
+    #: Servers that a store on one machine simulates; empty where there are none, or real ones.
+    servers: tuple[SimulatedServer, ...] = ()
+    #: How it is reached, in words, where there is more than one way; else empty.
+    through: str = ""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -16,8 +16,9 @@ MASTER_PORT, REGION_SERVER_PORT = 16000, 16020
 TRANSPORTS = ("buffered", "framed")
 PROTOCOLS = ("binary", "compact")
 _DAY_S = 86400
+CLIENTS = ("rpc", "thrift")
 INFO_PORT = 9095
-_KNOWN = "namespace, transport, protocol, timeout_s, wait_s, own_host, info_port"
+_KNOWN = "client, namespace, transport, protocol, timeout_s, wait_s, own_host, info_port"
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -41,6 +42,8 @@ class HBaseAddress:
         The URL as it was given; it opens the same store in another process.
     servers : tuple of Server
         Thrift servers of one cluster, the first that answers is used.
+    client : str or None
+        How HBase is spoken to: ``rpc``, its own, or ``thrift``; None: its own where that is reached.
     namespace : str or None
         HBase's namespace that tables without one are in; None is HBase's ``default``.
     transport, protocol : str or None
@@ -57,6 +60,7 @@ class HBaseAddress:
 
     url: str
     servers: tuple[Server, ...]
+    client: str | None = None
     namespace: str | None = None
     transport: str | None = None
     protocol: str | None = None
@@ -90,6 +94,7 @@ class HBaseAddress:
         address = cls(
             url,
             _servers(url, parts.netloc),
+            client=_one_of(url, "client", options.pop("client", "auto"), CLIENTS),
             namespace=_namespace(url, options.pop("namespace", None)),
             transport=_one_of(url, "transport", options.pop("transport", "auto"), TRANSPORTS),
             protocol=_one_of(url, "protocol", options.pop("protocol", "auto"), PROTOCOLS),

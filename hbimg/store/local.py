@@ -11,7 +11,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from heapq import merge
 from itertools import groupby
@@ -23,10 +23,7 @@ from urllib.parse import quote, urlencode
 import lmdb
 
 from hbimg.errors import (
-    HbimgError,
     StoreBusyError,
-    StoreError,
-    StoreFullError,
     StorePermissionError,
     TableExistsError,
     TableFormatError,
@@ -34,11 +31,12 @@ from hbimg.errors import (
 )
 from hbimg.rowkeys import MAX_ROW_BYTES, KeyRange
 from hbimg.store.contract import (
+    LINK_BYTES_PER_S,
     Buffer,
     Cells,
     Put,
-    Region,
     Row,
+    SimulatedServer,
     Store,
     Table,
     TableSettings,
@@ -53,28 +51,31 @@ from hbimg.store.contract import (
 )
 from hbimg.store.environments import DATA, Environment, remove_environment
 from hbimg.store.filesystem import refuse_network_file_system
+from hbimg.store.local_errors import BATCH_BYTES, translated
 from hbimg.store.locks import writing
-from hbimg.store.memory import local_regions
+from hbimg.store.simulated import PlacedTable, servers_text
 
 FORMAT = 1
 #: How long a writer waits for another one unless told otherwise, in seconds.
 WAIT_S = 60.0
 _SETTINGS = b"!settings"
+_LAYOUT = b"!layout"
 _NUL = b"\0"
 
 
-class LocalTable(Table):
+class LocalTable(PlacedTable):
     """A table in an LMDB environment."""
 
-    #: Each batch costs one flush to disk, so they are large; a writer holds one in memory.
-    batch_bytes = 32 << 20
+    batch_bytes = BATCH_BYTES
 
-    def __init__(self, name: str, environment: Environment, wait_s: float) -> None:
+    def __init__(
+        self, name: str, environment: Environment, wait_s: float, servers: Sequence[SimulatedServer] = ()
+    ) -> None:
         self._environment = environment
         self._wait_s = wait_s
-        super().__init__(name, self._read_settings())
+        super().__init__(name, self._read_settings(), servers)
         self._families = {family.name for family in self.settings.families}
-        with _translated(environment.path):
+        with translated(environment.path):
             environment.open_databases(self._families, wait_s)
 
     @property
@@ -83,7 +84,7 @@ class LocalTable(Table):
         return self._environment.path
 
     def _read_settings(self) -> TableSettings:
-        with _translated(self.path), self._environment.reading(self._wait_s) as txn:
+        with translated(self.path), self._environment.reading(self._wait_s) as txn:
             text = txn.get(_SETTINGS)
         if text is None:
             raise TableFormatError(f"{self.path} is an LMDB environment, but no table of hbimg's: use another name")
@@ -94,7 +95,7 @@ class LocalTable(Table):
 
     def get(self, row: bytes) -> dict[bytes, bytes]:
         one = KeyRange(row, row + _NUL)
-        with _translated(self.path), self._environment.reading(self._wait_s) as txn:
+        with translated(self.path), self._environment.reading(self._wait_s) as txn:
             found = [cell for family in self._families for cell in self._cells(txn, family, one)]
         return {column: bytes(value) for (_, column), value in sorted(found)}
 
@@ -102,7 +103,7 @@ class LocalTable(Table):
         return self._scan(key_range, check_families(families, self._families))
 
     def _scan(self, key_range: KeyRange, families: Collection[str]) -> Iterator[Row]:
-        with _translated(self.path), self._environment.reading(self._wait_s, buffers=True) as txn:
+        with translated(self.path), self._environment.reading(self._wait_s, buffers=True) as txn:
             streams = [self._cells(txn, family, key_range) for family in families]
             cells = streams[0] if len(streams) == 1 else merge(*streams, key=lambda cell: cell[0])
             for row, group in groupby(cells, key=lambda cell: cell[0][0]):
@@ -145,7 +146,7 @@ class LocalTable(Table):
             self._put(txn, row, cells)
         # Commits flush data but not LMDB's own page, which is cheaper and keeps the file sound; here, where volumes
         # and results become complete, that page is flushed too, so that they survive a power cut.
-        with _translated(self.path):
+        with translated(self.path):
             self._environment.lmdb.sync(True)
         return True
 
@@ -179,8 +180,14 @@ class LocalTable(Table):
             for family, qualifier in cells:
                 txn.delete(row + _NUL + qualifier, db=self._environment.database(family))
 
-    def regions(self) -> list[Region]:
-        return local_regions(self.settings)
+    def load_layout(self) -> bytes | None:
+        with translated(self.path), self._environment.reading(self._wait_s) as txn:
+            kept: bytes | None = txn.get(_LAYOUT)
+            return kept
+
+    def save_layout(self, layout: bytes) -> None:
+        with self._writing() as txn:
+            txn.put(_LAYOUT, layout)
 
     def purge(self) -> None:
         """Copy what is left into a new file and put it in the old one's place.
@@ -188,13 +195,13 @@ class LocalTable(Table):
         It needs the table for itself, and for a while the room for that copy.
         """
         self._refuse_read_only()
-        with _translated(self.path), writing(self.path, self._wait_s):
+        with translated(self.path), writing(self.path, self._wait_s):
             self._environment.compact(self._wait_s)
 
     @contextmanager
     def _writing(self) -> Iterator[lmdb.Transaction]:
         self._refuse_read_only()
-        with _translated(self.path), self._environment.writing(self._wait_s) as txn:
+        with translated(self.path), self._environment.writing(self._wait_s) as txn:
             yield txn
 
     def _refuse_read_only(self) -> None:
@@ -225,6 +232,8 @@ class LocalStore(Store):
         How long a writer waits for another one, in seconds.
     map_bytes : int or None
         Upper limit of a table's size; by default the size of the disk.
+    servers : sequence of SimulatedServer
+        Where regions are said to be, and tasks run.
 
     Raises
     ------
@@ -234,14 +243,22 @@ class LocalStore(Store):
         If the folder cannot be made or read.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = WAIT_S, map_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait_s: float = WAIT_S,
+        map_bytes: int | None = None,
+        servers: Sequence[SimulatedServer] = (),
+    ) -> None:
         self.path = path.expanduser().absolute()
-        super().__init__(_url(self.path, wait_s, map_bytes))
+        super().__init__(_url(self.path, wait_s, map_bytes, servers))
+        self.servers = tuple(servers)
         self._wait_s = wait_s
         self._map_bytes = map_bytes
         self._open: dict[str, tuple[Environment, LocalTable]] = {}
         refuse_network_file_system(self.path)
-        with _translated(self.path):
+        with translated(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._check_format()
 
@@ -263,7 +280,7 @@ class LocalStore(Store):
             )
 
     def tables(self) -> list[str]:
-        with _translated(self.path):
+        with translated(self.path):
             return sorted(p.parent.name for p in self.path.glob(f"*/{DATA}") if not p.parent.name.startswith("."))
 
     def create_table(self, name: str, settings: TableSettings) -> Table:
@@ -272,7 +289,7 @@ class LocalStore(Store):
             raise TableExistsError(f"table {name!r} exists in {self.url}")
         # Built beside and renamed, so that nobody ever opens half a table.
         draft = self.path / f".{name}.{os.getpid()}.{get_ident()}.new"
-        with _translated(self.path):
+        with translated(self.path):
             try:
                 draft.mkdir()
                 self._fill(draft, settings)
@@ -296,14 +313,14 @@ class LocalStore(Store):
             return self._open[name][1]
         refuse_network_file_system(folder)  # a table's folder may be a link or a mount of its own
         try:
-            with _translated(folder):
+            with translated(folder):
                 (folder / DATA).stat()
                 environment = Environment.open(folder, self._map_bytes, self._wait_s)
         except TableNotFoundError:
             known = ", ".join(self.tables()) or "none yet"
             raise TableNotFoundError(f"there is no table {name!r} in {self.url}; tables: {known}") from None
         try:
-            self._open[name] = (environment, LocalTable(name, environment, self._wait_s))
+            self._open[name] = (environment, LocalTable(name, environment, self._wait_s, self.servers))
         except BaseException:
             environment.close()
             raise
@@ -316,7 +333,7 @@ class LocalStore(Store):
         if name in self._open:
             self._open.pop(name)[0].close()
         grave = self.path / f".{name}.{os.getpid()}.{get_ident()}.dropped"
-        with _translated(self.path):
+        with translated(self.path):
             if not remove_environment(folder, grave):
                 raise StoreBusyError(f"table {name!r} is in use: end the other commands that use it, then drop it")
 
@@ -326,12 +343,16 @@ class LocalStore(Store):
         self._open.clear()
 
 
-def _url(path: Path, wait_s: float, map_bytes: int | None) -> str:
+def _url(path: Path, wait_s: float, map_bytes: int | None, servers: Sequence[SimulatedServer]) -> str:
     """Give the URL that opens a store with these settings again, in another process."""
     options = {"wait_s": f"{wait_s:g}"} if wait_s != WAIT_S else {}
     if map_bytes is not None:
         options["map_bytes"] = str(map_bytes)
-    return f"local://{quote(os.fsencode(path))}" + (f"?{urlencode(options)}" if options else "")
+    if servers:
+        options["servers"] = servers_text(servers)
+        if servers[0].link_bytes_per_s != LINK_BYTES_PER_S:
+            options["link_bytes_per_s"] = f"{servers[0].link_bytes_per_s!r}"
+    return f"local://{quote(os.fsencode(path))}" + (f"?{urlencode(options, safe=':,')}" if options else "")
 
 
 def _rename_new(draft: Path, folder: Path, name: str, url: str) -> None:
@@ -341,54 +362,6 @@ def _rename_new(draft: Path, folder: Path, name: str, url: str) -> None:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
             raise TableExistsError(f"table {name!r} exists in {url}") from error
         raise
-
-
-_FULL = ("No space left", "File too large", "Disk quota")
-_DENIED = ("Permission denied", "Read-only file system", "Operation not permitted")
-_UNSOUND = (
-    lmdb.CorruptedError,
-    lmdb.InvalidError,
-    lmdb.VersionMismatchError,
-    lmdb.PageNotFoundError,
-    lmdb.IncompatibleError,
-    lmdb.PanicError,
-)
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn LMDB's and the system's errors into ours."""
-    try:
-        yield
-    except (lmdb.Error, OSError) as error:
-        if isinstance(error, HbimgError):
-            raise
-        raise _translate(error, path) from error
-
-
-def _translate(error: Exception, path: Path) -> StoreError:
-    text = str(error)
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return TableNotFoundError(f"{path} is not there: {text}")
-    if isinstance(error, lmdb.MapFullError):
-        return StoreFullError(f"{path} has reached its map_bytes: nothing of this batch was written; raise map_bytes")
-    if any(word in text for word in _FULL) or ("Input/output error" in text and _nearly_full(path)):
-        return StoreFullError(f"no space left in {path}: nothing of this batch was written; free space and run again")
-    if isinstance(error, lmdb.ReadonlyError | PermissionError) or any(w in text for w in _DENIED):
-        return StorePermissionError(f"{path} cannot be used by this user: {text}")
-    if isinstance(error, _UNSOUND):
-        return TableFormatError(f"{path} is no sound LMDB environment: {text}; restore it from a copy")
-    if isinstance(error, lmdb.ReadersFullError):
-        return StoreBusyError(f"{path} has too many readers: end some of the commands that use it")
-    if isinstance(error, lmdb.MemoryError | lmdb.MapResizedError):
-        return StoreError(f"{path} does not fit the address space it may use: raise `ulimit -v`, or map_bytes ({text})")
-    return StoreError(f"{path}: {text}")
-
-
-def _nearly_full(path: Path) -> bool:
-    """Whether a batch may not have fitted: LMDB calls it an input/output error if only a part of it did."""
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize < 2 * LocalTable.batch_bytes
 
 
 def open_local(path: Path, options: dict[str, Any]) -> LocalStore:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from threading import RLock
 
 from hbimg.errors import TableExistsError, TableNotFoundError
@@ -13,8 +12,8 @@ from hbimg.store.contract import (
     Buffer,
     Cells,
     Put,
-    Region,
     Row,
+    SimulatedServer,
     Store,
     Table,
     TableSettings,
@@ -25,13 +24,15 @@ from hbimg.store.contract import (
     check_table_name,
     split_column,
 )
+from hbimg.store.simulated import PlacedTable
 
 
-class MemoryTable(Table):
+class MemoryTable(PlacedTable):
     """A table in memory: rows in a sorted list of keys and a dict."""
 
-    def __init__(self, name: str, settings: TableSettings) -> None:
-        super().__init__(name, settings)
+    def __init__(self, name: str, settings: TableSettings, servers: Sequence[SimulatedServer] = ()) -> None:
+        super().__init__(name, settings, servers)
+        self._layout: bytes | None = None
         self._families = {family.name for family in settings.families}
         self._keys: list[bytes] = []
         self._rows: dict[bytes, dict[bytes, bytes]] = {}
@@ -103,8 +104,11 @@ class MemoryTable(Table):
             if not cells:
                 self.delete_many([row])
 
-    def regions(self) -> list[Region]:
-        return local_regions(self.settings)
+    def load_layout(self) -> bytes | None:
+        return self._layout
+
+    def save_layout(self, layout: bytes) -> None:
+        self._layout = layout
 
     def purge(self) -> None:
         """Do nothing: memory keeps no old copies."""
@@ -113,8 +117,9 @@ class MemoryTable(Table):
 class MemoryStore(Store):
     """A store that lives as long as its object."""
 
-    def __init__(self, url: str = "memory:") -> None:
+    def __init__(self, url: str = "memory:", servers: Sequence[SimulatedServer] = ()) -> None:
         super().__init__(url)
+        self.servers = tuple(servers)
         self._tables: dict[str, MemoryTable] = {}
 
     def tables(self) -> list[str]:
@@ -124,7 +129,7 @@ class MemoryStore(Store):
         check_table_name(name)
         if name in self._tables:
             raise TableExistsError(f"table {name!r} exists in {self.url}")
-        self._tables[name] = MemoryTable(name, settings)
+        self._tables[name] = MemoryTable(name, settings, self.servers)
         return self._tables[name]
 
     def table(self, name: str) -> Table:
@@ -139,9 +144,3 @@ class MemoryStore(Store):
 
     def close(self) -> None:
         """Keep the tables: who holds the object may open it again."""
-
-
-def local_regions(settings: TableSettings) -> list[Region]:
-    """Give the regions that split points make, all on this machine."""
-    borders = [b"", *settings.split_points, b""]
-    return [Region(KeyRange(a, b), "localhost") for a, b in pairwise(borders)]

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from hbimg.errors import UnreadableFileError, VolumeError
+from hbimg.errors import TooManyPixelsError, UnreadableFileError, VolumeError
 from hbimg.volumes.content import FrameEncoding
 
 #: The formats that are read, as Pillow calls them; no other of its readers ever sees a file.
@@ -66,10 +66,6 @@ class PictureFacts:
     def shape(self) -> tuple[int, int, int, str]:
         """What must agree for pictures to lie in one array: rows, columns, samples, dtype."""
         return (self.rows, self.columns, self.samples, self.dtype)
-
-
-class TooManyPixelsError(UnreadableFileError):
-    """A picture promises more pixels than are ever decoded: it may be a bomb."""
 
 
 def is_pictures(encoding: FrameEncoding) -> bool:
@@ -141,6 +137,15 @@ def decode_picture(frame: bytes | memoryview, index: int = 0) -> NDArray[Any]:
             image.seek(page)
             planes.append(np.asarray(_plain(image)).astype(dtype, copy=False))
         return np.stack(planes)
+
+
+def encode_png(pixels: NDArray[Any]) -> bytes:
+    """Give a PNG file of pixels of shape (rows, columns) or (rows, columns, samples), exactly as they are."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG")
+    return out.getvalue()
 
 
 def png_strip(pictures: Sequence[tuple[NDArray[np.uint8], int, int]], columns: int = 0, gap: int = 8) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hbimg.errors import CorruptCellError, HbimgError, VolumeChangedError, VolumeNotFoundError
+from hbimg.errors import CellTooLargeError, CorruptCellError, HbimgError, VolumeChangedError, VolumeNotFoundError
 from hbimg.store import Row
-from hbimg.store.cells import unseal
+from hbimg.store.cells import SEAL_BYTES, check_seal, unseal
 from hbimg.volumes.content import FrameRun
 from hbimg.volumes.packing import pack_again
 from hbimg.volumes.record import VolumeRecord
@@ -48,6 +48,11 @@ class StoredFile:
     literal_bytes: int
     stream_bytes: int
     unpacked_bytes: int
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it lies beside the image and came in with it: a sidecar, gradients, events."""
+        return bool(self.facts.get("attached"))
 
     @property
     def frames(self) -> int:
@@ -80,7 +85,7 @@ class VolumeReader:
                 raise self._gone("frame", expected)
             expected += 1
             chunks = [unseal(row.key, column, cell) for column, cell in row.cells.items()]
-            if not _are_counted(row):
+            if not _are_counted(row.cells):
                 raise self._gone("a chunk of frame", expected - 1)
             yield chunks[0] if len(chunks) == 1 else memoryview(b"".join(chunks))
         if expected != record.frames:
@@ -88,14 +93,27 @@ class VolumeReader:
 
     def frame_bytes(self) -> npt.NDArray[np.uint8]:
         """Give the bytes of all frames, one behind the other: an array of shape (frame_bytes,), dtype uint8."""
-        out = np.empty(self.record.frame_bytes, np.uint8)
-        target, position = out.data, 0
-        for frame in self.frames():
-            target[position : position + len(frame)] = frame
-            position += len(frame)
-        if position != len(target):
-            raise CorruptCellError(f"{self.record.key}: its frames have {position:,} bytes of {len(target):,}")
-        return out
+        record = self.record
+        out = np.empty(record.frame_bytes + SEAL_BYTES, np.uint8)  # every payload is received with its seal behind it
+        key_range = self._volumes.scheme.frames_range(record.key, record.generation)
+        expected = size_bytes = 0
+        try:
+            for row in self._volumes.table.receive(key_range, "i", out.data, SEAL_BYTES):
+                if int(row.key[-6:]) != expected:
+                    raise self._gone("frame", expected)
+                if not _are_counted(row.cells):
+                    raise self._gone("a chunk of frame", expected)
+                for column, (payload, found) in row.cells.items():
+                    check_seal(row.key, column, payload, found)
+                    size_bytes += len(payload)
+                expected += 1
+        except CellTooLargeError as error:
+            raise CorruptCellError(f"{record.key}: it has more bytes than its record says: {error}") from error
+        if expected != record.frames:
+            raise self._gone("frame", expected)
+        if size_bytes != record.frame_bytes:
+            raise CorruptCellError(f"{record.key}: its frames have {size_bytes:,} bytes of {record.frame_bytes:,}")
+        return out[:-SEAL_BYTES]
 
     def files(self) -> Iterator[StoredFile]:
         """Give what is stored of each source file, in order, without frames."""
@@ -178,7 +196,7 @@ class _Blob:
         row: Row | None = self._first
         name, part = self._first.key[:-5], 0
         while row is not None and row.key[:-5] == name:
-            if int(row.key[-5:]) != part or not _are_counted(row):
+            if int(row.key[-5:]) != part or not _are_counted(row.cells):
                 raise self._gone()
             # Copied before the scan goes on: the caller may hold a piece for longer.
             yield from [
@@ -189,9 +207,9 @@ class _Blob:
         self._next = row
 
 
-def _are_counted(row: Row) -> bool:
+def _are_counted(columns: Collection[bytes]) -> bool:
     """Whether a row has all of its chunks up to the last one."""
-    chunks = [column for column in row.cells if column != FILE_FACTS]
+    chunks = [column for column in columns if column != FILE_FACTS]
     return not chunks or int(chunks[-1].partition(b":")[2]) == len(chunks) - 1
 
 

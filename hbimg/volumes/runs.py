@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from hbimg.errors import VolumeNotFoundError
 from hbimg.rowkeys import run_row, runs_range, stop_row
-from hbimg.store.cells import chunk_columns, seal_all, unseal
+from hbimg.store.cells import seal_all
+from hbimg.volumes.documents import document_in, save_document
 from hbimg.volumes.table import VolumeTable
 
 Run = Mapping[str, Any]
@@ -23,14 +22,8 @@ def new_run_id() -> str:
 
 
 def save_run(volumes: VolumeTable, run: Run) -> None:
-    """Write a run, ready for JSON and with its id under ``id``; a later state takes the place of an earlier one.
-
-    The number of chunks stands before the JSON, so that chunks left of a longer, earlier state are not read.
-    """
-    packed = zlib.compress(json.dumps(run, ensure_ascii=False).encode())
-    row = run_row(run["id"])
-    chunks = dict(chunk_columns("m", packed, first=1))
-    volumes.table.put(row, seal_all(row, {b"m:0000": str(len(chunks)).encode(), **chunks}))
+    """Write a run, ready for JSON and with its id under ``id``; a later state takes the place of an earlier one."""
+    save_document(volumes.table, run_row(run["id"]), run)
 
 
 def load_run(volumes: VolumeTable, run_id: str) -> dict[str, Any]:
@@ -39,7 +32,7 @@ def load_run(volumes: VolumeTable, run_id: str) -> dict[str, Any]:
     cells = volumes.table.get(row)
     if not cells:
         raise VolumeNotFoundError(f"there is no run {run_id!r} in table {volumes.name!r}: `hbimg runs` lists them")
-    return _decode(row, cells)
+    return document_in(row, cells)
 
 
 def ask_to_stop(volumes: VolumeTable, run_id: str) -> None:
@@ -61,12 +54,4 @@ def forget_stop(volumes: VolumeTable, run_id: str) -> None:
 def runs(volumes: VolumeTable) -> Iterator[dict[str, Any]]:
     """Give all runs of a table, oldest first."""
     for row in volumes.table.scan(runs_range(), ["m"]):
-        yield _decode(row.key, row.cells)
-
-
-def _decode(row: bytes, cells: Mapping[bytes, Any]) -> dict[str, Any]:
-    count = int(bytes(unseal(row, b"m:0000", cells[b"m:0000"])))
-    columns = [f"m:{number:04d}".encode() for number in range(1, count + 1)]
-    packed = b"".join(unseal(row, column, cells[column]) for column in columns)
-    run: dict[str, Any] = json.loads(zlib.decompress(packed))
-    return run
+        yield document_in(row.key, row.cells)

@@ -33,7 +33,7 @@ class TestHBaseStore(StoreContract):
         self.thrift = thrift
 
     def make_store(self):
-        return open_store(f"hbase://{self.cluster.head}")
+        return open_store(f"hbase://{self.cluster.head}?client=thrift")
 
     @property
     def raw(self):
@@ -48,9 +48,16 @@ class TestHBaseStore(StoreContract):
         self.raw.table(table_name).put(row, {column: value})
 
 
+class TestHBaseStoreByItsOwnRpc(TestHBaseStore):
+    def make_store(self):
+        store = open_store(f"hbase://{self.cluster.head}")
+        assert store.through == "HBase's own RPC"
+        return store
+
+
 @pytest.fixture
 def store(cluster):
-    with open_store(f"hbase://{cluster.head}") as store:
+    with open_store(f"hbase://{cluster.head}?client=thrift") as store:
         yield store
 
 

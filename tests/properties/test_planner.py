@@ -129,4 +129,4 @@ def test_moves_hardly_more_than_must_be_moved(case):
         held[now.servers[sum(cut <= key for cut in now.cuts)]] += size
     share = {name: total * speed / sum(names.values()) for name, speed in names.items()}
     must = sum(max(0.0, size - share.get(name, 0.0)) for name, size in held.items())
-    assert plan.moved_bytes <= must + 0.02 * total
+    assert plan.moved_bytes <= must + 0.05 * total

@@ -59,7 +59,7 @@ class Exec(Job):
     stdout: str = parameter("", "Store what the command prints to standard output as a file of this name.")
     log: bool = parameter(False, "Store the beginning and the end of what the command says as log.txt.")
     timeout: str = parameter("24h", "Kill the command when it takes longer: seconds, or 90s, 15m, 2h.")
-    memory: str = parameter("", "Kill the command when it takes more memory: 4GB, 512MiB. Default: no limit.")
+    memory_limit: str = parameter("", "Kill the command when it takes more memory: 4GB, 512MiB. Default: no limit.")
     network: bool = parameter(False, "Let the command use the network.")
     tool_version: str = parameter("", "The tool's version; results of another one are made anew.")
     accept_incomplete: bool = parameter(False, "Take volumes that were stored although planes are missing or uneven.")
@@ -81,7 +81,7 @@ class Exec(Job):
         if self.window:
             self._check_window()
         seconds_of(self.timeout, "timeout")
-        bytes_of(self.memory, "memory")
+        bytes_of(self.memory_limit, "memory-limit")
 
     def _check_window(self) -> None:
         try:
@@ -92,7 +92,7 @@ class Exec(Job):
     def deciding_parameters(self) -> dict[str, Any]:
         """Leave limits out: a result that was made within a smaller limit is the same. Files go by their digest."""
         kept = self.parameters()
-        for limit in ("timeout", "memory"):
+        for limit in ("timeout", "memory_limit"):
             del kept[limit]
         kept["files"] = hashlib.sha256(self.files.encode()).hexdigest()
         return kept
@@ -138,7 +138,7 @@ class Exec(Job):
             folder=folders.work,
             environment=self._environment(texts, folders, path),
             timeout_s=seconds_of(self.timeout, "timeout"),
-            memory_bytes=bytes_of(self.memory, "memory"),
+            memory_bytes=bytes_of(self.memory_limit, "memory-limit"),
             network=self.network,
             stdout=folders.output / self.stdout if self.stdout else None,
         )

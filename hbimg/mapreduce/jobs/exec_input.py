@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Iterator
@@ -15,9 +14,11 @@ import numpy.typing as npt
 from hbimg.errors import VolumeFailedError
 from hbimg.mapreduce.job import LoadedFile, LoadedVolume, Need
 from hbimg.mapreduce.jobs.gzipping import DEFAULT_LEVEL, GzipLevel
-from hbimg.mapreduce.jobs.nifti_file import nifti_bytes, plane_bytes
+from hbimg.mapreduce.jobs.nifti_file import nifti_files, plane_bytes
 from hbimg.store import Buffer
 from hbimg.volumes import VolumeRecord
+from hbimg.volumes.parts import parts_of
+from hbimg.volumes.pictures import encode_png
 
 #: How the input may be given.
 FORMS = ("original", "nifti", "nifti.gz", "dicom", "image")
@@ -39,6 +40,9 @@ def why_not(record: VolumeRecord, form: str, *, by_frame: bool) -> str:
         return "in colour: --input-as original or image"
     if not _is_nifti(record) and record.format != "dicom":
         return f"no NIfTI is made of {record.format}"
+    names = [part.name for part in parts_of(record)]
+    if len(names) > 1 and not by_frame:
+        return f"it holds {len(names)} images ({', '.join(names)}), not one: --input-as dicom"
     return ""
 
 
@@ -68,7 +72,8 @@ def write_volume(volume: LoadedVolume, form: str, window: str, folder: Path) -> 
     if form in _FILES:
         return _write_files(volume, folder)
     if not _is_nifti(volume.record):
-        return _write_nifti(folder / f"{volume.stem}.nii", nifti_bytes(volume), form)
+        ((_, whole),) = nifti_files(volume)
+        return _write_nifti(folder / f"{volume.stem}.nii", whole, form)
     return _write_nifti(folder / f"{volume.stem}.nii", _single_file(volume), form)
 
 
@@ -153,12 +158,7 @@ def _planes(volume: LoadedVolume) -> npt.NDArray[Any]:
 
 def _png(volume: LoadedVolume, plane: npt.NDArray[Any], window: str) -> bytes:
     """Give a plane as a PNG file whose rows are those that are stored; exact, unless a window is given."""
-    from PIL import Image
-
-    pixels = np.swapaxes(plane, 0, 1)
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(_grey(volume, pixels, window))).save(out, "PNG")
-    return out.getvalue()
+    return encode_png(_grey(volume, np.swapaxes(plane, 0, 1), window))
 
 
 def _grey(volume: LoadedVolume, pixels: npt.NDArray[Any], window: str) -> npt.NDArray[Any]:

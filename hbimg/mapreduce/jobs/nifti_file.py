@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,20 @@ import numpy.typing as npt
 from hbimg.errors import VolumeError
 from hbimg.mapreduce.job import LoadedVolume
 from hbimg.volumes.nifti_image import NiftiVoxels, nifti_of, planes_as_nifti
+from hbimg.volumes.parts import parts_of
 
 #: NIfTI-1 counts voxels along an axis in 16 bits; longer axes make it NIfTI-2.
 _NIFTI1_MAX_LENGTH = 32767
 
 
-def nifti_bytes(volume: LoadedVolume) -> memoryview:
-    """Give the NIfTI file of a DICOM volume of grey planes, oriented as dcm2niix orients it.
+def nifti_files(volume: LoadedVolume) -> Iterator[tuple[str, memoryview]]:
+    """Give the NIfTI file of a DICOM volume of grey planes, oriented as dcm2niix orients it; one for each of its parts.
+
+    Yields
+    ------
+    name : str
+        What tells the part from the others (``part-mag``); empty for a volume without parts.
+    file : memoryview
 
     Raises
     ------
@@ -28,7 +36,10 @@ def nifti_bytes(volume: LoadedVolume) -> memoryview:
     if geometry is None or encoding is None or encoding.samples != 1:
         raise VolumeError(f"{volume.record.key} has no grey planes: convert it with dicom2nifti")
     planes = volume.voxels().T.reshape(-1, encoding.rows, encoding.columns)
-    return image_bytes(nifti_of(planes, geometry, encoding), geometry.time_step_s)
+    for part in parts_of(volume.record):
+        own = planes[part.first_plane : part.first_plane + part.planes]
+        image = nifti_of(own, part.geometry, part.encoding_in(encoding))
+        yield part.name, image_bytes(image, part.geometry.time_step_s)
 
 
 def plane_bytes(volume: LoadedVolume, plane: npt.NDArray[Any], number: int) -> memoryview:

@@ -149,7 +149,7 @@ def test_memory_is_limited_for_all_processes_together(tmp_path):
     start = f"one = subprocess.Popen([sys.executable, '-c', {child!r}])"
     program = f"import subprocess, sys\nfor _ in range(5): {start}\none.wait()"
     ended = python(tmp_path, program, memory_bytes=150 << 20)
-    assert "held over 157,286,400 bytes of memory and was killed: give more --memory" in ended.why_failed()
+    assert "held over 157,286,400 bytes of memory and was killed: give a larger --memory-limit" in ended.why_failed()
 
 
 def test_a_flood_of_output_is_read_and_its_ends_are_kept(tmp_path):

@@ -148,7 +148,7 @@ def test_a_command_that_fails_stores_nothing_and_says_why(home, script, words):
 def test_limits(home):
     assert "did not end in 1 s" in home.failure("sh", "-c", "sleep 600 # {input} {output}", options="--timeout 1s")
     hungry = "import sys; block = bytearray(400 << 20)"
-    reason = home.failure(*python(hungry), "{input}", "{output}", options="--memory 200MB")
+    reason = home.failure(*python(hungry), "{input}", "{output}", options="--memory-limit 200MB")
     assert "its limit is 200,000,000 bytes of memory" in reason
 
 
@@ -170,7 +170,7 @@ def test_results_are_current_until_command_script_or_environment_change(home):
 
     assert state() == "done"
     assert state() == "current"
-    assert state("--timeout 5m --memory 1GB") == "current"  # limits do not change what is made
+    assert state("--timeout 5m --memory-limit 1GB") == "current"  # limits do not change what is made
     assert state("--tool-version 2") == "done"
     assert state("--env UNIT=kB") == "done"
     assert home.made()["n.txt"] == b"kB"
@@ -335,7 +335,7 @@ def test_a_pair_becomes_one_file(home):
         ("", ["no-such-tool", "{input}", "{output}"], "no program 'no-such-tool'"),
         ("", ["./no-such-tool", "{input}", "{output}"], "no-such-tool' that can be run here"),
         ("--timeout never", ["cp", "{input}", "{output}"], "timeout 'never'"),
-        ("--memory 1", ["cp", "{input}", "{output}"], "memory '1'"),
+        ("--memory-limit 1", ["cp", "{input}", "{output}"], "memory-limit '1'"),
         ("--window 3,1", ["cp", "{input}", "{output}"], "window '3,1'"),
         ("--stdout a/b", ["cp", "{input}"], "without a folder"),
         ("--with missing.py", ["cp", "{input}", "{output}"], "missing.py cannot be read"),
