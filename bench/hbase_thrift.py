@@ -31,9 +31,9 @@ from pathlib import Path
 from hbimg.rowkeys import KeyRange
 from hbimg.store import Put, Store, Table, TableSettings, open_store
 
-#: Frames of a volume, bytes of a frame, volumes: about 300 MB each.
-SHAPES = [(176, 128 << 10, 12), (140, 512 << 10, 4)]
-REPEATS = 5
+#: Frames of a volume, bytes of a frame, volumes: about 150 MB each.
+SHAPES = [(176, 128 << 10, 6), (140, 512 << 10, 2)]
+REPEATS = 3
 WORKERS = ("worker1", "worker2", "worker3")
 
 

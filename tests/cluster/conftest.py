@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import urllib.error
 import urllib.request
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import happybase
@@ -161,3 +163,22 @@ def own_server():
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def conf_with(tmp_path):
+    """A copy of the cluster's settings with some of HBase's changed, for a server of our own."""
+
+    def conf_with(settings: dict[str, str]) -> Path:
+        folder = tmp_path / "conf"
+        shutil.copytree(os.environ["HADOOP_CONF_DIR"], folder)
+        site = folder / "hbase-site.xml"
+        text = site.read_text()
+        for name, value in settings.items():
+            text = re.sub(rf"<property><name>{re.escape(name)}</name>.*?</property>", "", text)
+            added = f"<property><name>{name}</name><value>{value}</value></property></configuration>"
+            text = text.replace("</configuration>", added)
+        site.write_text(text)
+        return folder
+
+    return conf_with

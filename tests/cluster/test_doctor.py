@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -112,16 +110,10 @@ def test_masters_that_are_elsewhere_are_told(cluster):
 
 
 def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_write(
-    cluster, table_name, tmp_path, own_server
+    cluster, table_name, conf_with, own_server
 ):
     """A Thrift server of our own, with another hbase-site.xml; the doctor and the store both name the setting."""
-    shutil.copytree(os.environ["HADOOP_CONF_DIR"], tmp_path / "conf")
-    site = tmp_path / "conf" / "hbase-site.xml"
-    limit = "<name>hbase.client.keyvalue.maxsize</name><value>"
-    text = site.read_text()
-    assert f"{limit}10485760" in text
-    site.write_text(text.replace(f"{limit}10485760", f"{limit}100000"))
-    own_server(9590, conf=tmp_path / "conf")
+    own_server(9590, conf=conf_with({"hbase.client.keyvalue.maxsize": "100000"}))
     url = "hbase://localhost:9590?own_host=no&info_port=9591"
     with open_store(url) as store, pytest.raises(StoreError, match=r"hbase\.client\.keyvalue\.maxsize = 100,000"):
         store.create_table(table_name, TableSettings())

@@ -165,14 +165,19 @@ def test_no_thrift_server_and_no_host(cluster):
         open_store("hbase://nowhere.invalid")
 
 
-def test_idle_connections_are_replaced_when_the_server_dropped_them(cluster, store, table_name):
-    """HBase's Thrift servers drop a connection after a minute without a word."""
-    table = store.create_table(table_name, TableSettings())
-    table.put(b"row", {b"m:q": b"v"})
-    scan = table.scan(KeyRange())
-    time.sleep(65)
-    assert next(scan).key == b"row"
-    table.put(b"row2", {b"m:q": b"v"})
+def test_idle_connections_are_replaced_when_the_server_dropped_them(store, table_name, own_server, conf_with):
+    """HBase's Thrift servers drop a connection after a minute without a word; this one after two seconds."""
+    store.create_table(table_name, TableSettings())
+    own_server(9790, conf=conf_with({"hbase.thrift.server.socket.read.timeout": "2000"}))
+    with open_store("hbase://localhost:9790?own_host=no") as brief:
+        table = brief.table(table_name)
+        table.put(b"row", {b"m:q": b"v"})
+        scan = table.scan(KeyRange())
+        time.sleep(4)
+        assert next(scan).key == b"row"
+        time.sleep(4)
+        table.put(b"row2", {b"m:q": b"v"})
+        assert set(table.get(b"row2")) == {b"m:q"}
 
 
 def test_a_scan_goes_on_when_its_thrift_server_is_killed(cluster, store, table_name, own_server):

@@ -40,6 +40,7 @@ class Recorded:
         self.thrift = {str(Server(host, 9090)): Packing("buffered", "binary") for host in ADDRESSES}
         self.zookeepers = {"head:2181": ""}
         self.clock_ahead_s = dict.fromkeys(ADDRESSES, 0.0)
+        self.rpc = "head"
         self.switches = Switches(balancer=True, normalizer=True, splits=True)
         self.tables = ()
         self.commands = {}
@@ -147,6 +148,11 @@ class FakeNetwork(Network):
         if self.recorded.zookeepers.get(str(server), "absent"):
             raise StoreUnavailableError("Connection refused")
         return "3.6.3"
+
+    def master(self):
+        if self.recorded.rpc is None:
+            raise StoreUnavailableError("connecting at head:16000: nothing listens there")
+        return Server(self.recorded.rpc, 16000)
 
     def switches(self, master):
         if self.recorded.switches is None:
