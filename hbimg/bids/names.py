@@ -151,10 +151,9 @@ def place_of(path: str) -> BidsPlace:
         subject, rest = named, folders[len(around) :]
     else:
         around, subject, rest = tuple(folders[:at]), folders[at], folders[at + 1 :]
-    session = next((pair for pair in pairs[1:2] if named and _SESSION.match(pair)), None)
+    session = next((pair for pair in pairs[1:-1] if named and _SESSION.match(pair)), None)
     if at is not None and rest and _SESSION.match(rest[0]):
         session, rest = rest[0], rest[1:]
-    if named == subject:
-        pairs = pairs[1:] if named else pairs
-        pairs = pairs[1:] if session and pairs[:1] == [session] else pairs
+    if named and named == subject:
+        pairs = [pair for pair in pairs[1:-1] if pair != session] + pairs[-1:]
     return BidsPlace(subject, session, around, tuple(rest), "_".join(pairs))

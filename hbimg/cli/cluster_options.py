@@ -67,7 +67,8 @@ def with_engine(settings: RunSettings, options: Mapping[str, Any], store_url: st
     from hbimg.mapreduce.engines import choose_engine
 
     engine, reason = choose_engine(options["engine"], store_url)
-    say(f"engine {engine}: {reason}")
+    if store_url.startswith("hbase"):  # elsewhere there is nothing to choose
+        say(f"engine {engine}: {reason}")
     return settings if engine == "local" else replace(settings, cluster=_settings(options))
 
 

@@ -135,7 +135,7 @@ def _look_at(path: Path, name: str) -> FoundFile:
 def _judge(path: Path, head: Head, size_bytes: int) -> tuple[Kind, str]:
     if is_nifti(head.data):
         return Kind.NIFTI, ""
-    if is_dicom(head.data) and not head.gzipped:
+    if is_dicom(head.data):
         return Kind.DICOM, ""
     if is_picture(head.data) and not head.gzipped:
         return Kind.PICTURE, ""
@@ -151,7 +151,5 @@ def _why_broken(head: Head, size_bytes: int) -> str:
         return "is empty"
     if head.damage:
         return f"is a damaged gzip file: {head.damage}"
-    if head.gzipped and is_dicom(head.data):
-        return "is a gzipped DICOM file: unpack it with gunzip first"
     inside = " when unpacked" if head.gzipped else ""
     return f"has the name of an image, but is neither DICOM nor NIfTI nor a picture{inside}"

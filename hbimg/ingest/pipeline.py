@@ -254,7 +254,7 @@ def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
             elif file.kind is Kind.PICTURE:
                 results.append((Kind.PICTURE, examine_picture(file.path, file.name)))
             else:
-                results.append((Kind.DICOM, examine(file.path)))
+                results.append((Kind.DICOM, examine(file.path, gzipped=file.gzipped)))
         except IngestError as error:
             refused = Outcomes("refused", "", file.name, 1, file.size_bytes, 0, str(error))
             results.append((Kind.BROKEN, refused))
@@ -356,10 +356,12 @@ def _source_file(item: Planned, number: int, options: IngestOptions) -> SourceFi
     if packing is not None:
         last = file.runs[-1] if file.runs else None
         limit = MAX_TRAILING_BYTES + (last.offset + last.count * last.length if last else 0)
-        with reading(file.path):
-            recipe = gzip_recipe(file.path, limit) if options.reproduce_gzip else None
-        packing = recipe or {"kind": "gzip", "kept": True}
-    source = PathSource(file.path, limit, item.modified_ns[number])
+        if not packing.get("kept"):
+            with reading(file.path):
+                recipe = gzip_recipe(file.path, limit) if options.reproduce_gzip else None
+            packing = recipe or {"kind": "gzip", "kept": True}
+    deflated_from = packing.get("start", 0) if packing else 0
+    source = PathSource(file.path, limit, item.modified_ns[number], deflated_from)
     return SourceFile(item.names[number], source, file.size_bytes, "", file.runs, packing, file.facts)
 
 

@@ -183,7 +183,6 @@ class Run:
         self._result_name = settings.result_name or job.name
         self._inline = store.url == "memory:"
         self._workers = 1 if self._inline else _workers_of(store, settings)
-        self._servers: dict[str, str] | None = None
         self._outcomes: list[Outcome] = []
         self._failed = 0
         self._begin = time.perf_counter()
@@ -229,8 +228,6 @@ class Run:
             return
         split_bytes = max(1, plan.todo_bytes // (self._workers * _SPLITS_PER_WORKER))
         splits = plan_splits(plan.todo, self._volumes.table.regions(), self._volumes.scheme, split_bytes)
-        if self._store.servers:
-            self._servers = {str(key): split.server for split in splits for key in split.keys}
         settings = TaskSettings(
             self._result_name, self._id, force=self._settings.force, pad_to_s=self._settings.pad_to_s
         )
@@ -300,7 +297,7 @@ class Run:
 
     def _report(self, outcomes: list[Outcome]) -> dict[str, Any]:
         took_s = time.perf_counter() - self._begin
-        return make_report(f"{self._id} {self._job.name}", outcomes, took_s, self._servers)
+        return make_report(f"{self._id} {self._job.name}", outcomes, took_s)
 
     def _details(self) -> dict[str, Any]:
         """Give what an engine adds to the record of its run."""

@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from hbimg.errors import CellTooLargeError, ConfigError, StoreError
 from hbimg.rowkeys import MAX_ROW_BYTES, KeyRange
@@ -212,6 +212,11 @@ class Table(ABC):
             If the store cannot do it (`can_purge`): the message says how it is done.
         """
 
+    @property
+    def gateway(self) -> str:
+        """The host through which this thread's last call reached the data; '' where nobody stands between."""
+        return ""
+
     def receive(
         self, key_range: KeyRange, family: str, target: memoryview, tail_bytes: int = 0
     ) -> Iterator[ReceivedRow]:
@@ -379,21 +384,3 @@ def split_column(column: bytes, families: Collection[str]) -> tuple[str, bytes]:
     if not 0 < len(qualifier) <= MAX_QUALIFIER_BYTES or b"\0" in qualifier:
         raise StoreError(f"column {column!r}: a qualifier has 1 to {MAX_QUALIFIER_BYTES} bytes and no NUL")
     return name, qualifier
-
-
-def settings_to_json(settings: TableSettings) -> dict[str, Any]:
-    """Give a JSON-ready mapping of table settings; `settings_from_json` reads it back."""
-    return {
-        "families": [[f.name, f.compression, f.data_block_encoding, f.about] for f in settings.families],
-        "split_points": [point.hex() for point in settings.split_points],
-        "attributes": dict(settings.attributes),
-    }
-
-
-def settings_from_json(data: dict[str, Any]) -> TableSettings:
-    """Read what `settings_to_json` gave."""
-    return TableSettings(
-        families=tuple(Family(*parts) for parts in data["families"]),
-        split_points=tuple(bytes.fromhex(point) for point in data["split_points"]),
-        attributes=data["attributes"],
-    )

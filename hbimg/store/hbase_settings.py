@@ -6,7 +6,8 @@ import json
 from collections.abc import Collection
 
 from hbimg.errors import TableFormatError
-from hbimg.store.contract import TableSettings, settings_from_json, settings_to_json
+from hbimg.store.contract import TableSettings
+from hbimg.store.settings_json import settings_from_json, settings_to_json
 
 #: The table attribute with hbimg's settings as JSON, and the version of their form.
 SETTINGS = "hbimg.settings"

@@ -45,14 +45,13 @@ from hbimg.store.contract import (
     check_put,
     check_row,
     check_table_name,
-    settings_from_json,
-    settings_to_json,
     split_column,
 )
 from hbimg.store.environments import DATA, Environment, remove_environment
 from hbimg.store.filesystem import refuse_network_file_system
 from hbimg.store.local_errors import BATCH_BYTES, translated
 from hbimg.store.locks import writing
+from hbimg.store.settings_json import settings_from_json, settings_to_json
 from hbimg.store.simulated import PlacedTable, servers_text
 
 FORMAT = 1

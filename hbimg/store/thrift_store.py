@@ -41,6 +41,10 @@ class ThriftTable(HBaseTable):
             table=self._full_name,
         )
 
+    @property
+    def gateway(self) -> str:
+        return self._servers.last_host
+
     def get(self, row: bytes) -> dict[bytes, bytes]:
         if not row or b"\0" in row:
             return {}  # no such row can be; HBase would complain of an empty one

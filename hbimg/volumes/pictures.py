@@ -143,9 +143,7 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     """Give a PNG file of pixels of shape (rows, columns) or (rows, columns, samples), exactly as they are."""
     from PIL import Image
 
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG")
-    return out.getvalue()
+    return _png(Image.fromarray(np.ascontiguousarray(pixels)))
 
 
 def png_strip(pictures: Sequence[tuple[NDArray[np.uint8], int, int]], columns: int = 0, gap: int = 8) -> bytes:
@@ -168,8 +166,12 @@ def png_strip(pictures: Sequence[tuple[NDArray[np.uint8], int, int]], columns: i
             canvas.paste(Image.fromarray(pixels).convert("RGB").resize((w, h)), (left, top))
             left += w + gap
         top += max(h for _, _, h in row) + gap
+    return _png(canvas)
+
+
+def _png(image: Any) -> bytes:
     out = io.BytesIO()
-    canvas.save(out, "PNG")
+    image.save(out, "PNG")
     return out.getvalue()
 
 

@@ -153,7 +153,7 @@ class VolumeReader:
         for number in range(record.files):
             if row is None or int(row.key[-12:-6]) != number:
                 raise self._gone("file", number)
-            stored = _stored_file(number, row)
+            stored = stored_file(number, row)
             blob = _Blob(row, rows, partial(self._gone, "a part of file", number))
             yield stored, iter(blob)
             row = blob.next_file()
@@ -213,7 +213,8 @@ def _are_counted(columns: Collection[bytes]) -> bool:
     return not chunks or int(chunks[-1].partition(b":")[2]) == len(chunks) - 1
 
 
-def _stored_file(number: int, row: Row) -> StoredFile:
+def stored_file(number: int, row: Row) -> StoredFile:
+    """Read the facts of a file from its first row."""
     facts = json.loads(bytes(unseal(row.key, FILE_FACTS, row.cells[FILE_FACTS])))
     facts["runs"] = tuple(FrameRun(*run) for run in facts["runs"])
     return StoredFile(number, **facts)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hbimg.errors import UnreadableFileError
-from hbimg.ingest.dicom.deflated import MAX_UNPACKED_BYTES, inflated, unpacked
+from hbimg.ingest.dicom.deflated import unpacked
 from hbimg.ingest.dicom.elements import (
     DEFLATED,
     EXPLICIT_BIG,
@@ -28,7 +28,6 @@ from hbimg.ingest.dicom.palette import palette_of
 from hbimg.ingest.dicom.pixels import check_no_pixels_due, locate_pixels
 from hbimg.ingest.dicom.recognise import is_dicom
 from hbimg.ingest.dicom.tags import WANTED, Tag, Values, moment_of_datetime_s, moment_s
-from hbimg.ingest.sources import PathSource
 from hbimg.volumes.content import FrameRun
 
 __all__ = ["DicomFacts", "examine", "is_dicom", "read_facts"]
@@ -213,11 +212,12 @@ def examine(path: Path, *, gzipped: bool = False) -> DicomFacts:
             size = os.fstat(file.fileno()).st_size
             if not gzipped:
                 return _read(path, file, size)
-        source = PathSource(path, MAX_UNPACKED_BYTES)
-        stream, unpacked_bytes = unpacked(source)
+        stream, unpacked_bytes = unpacked(path)
         with stream:
             facts = _read(path, stream, unpacked_bytes)
-        return replace(facts, size_bytes=size, packing={"kind": "gzip", "kept": True})
+        if facts.packing is not None:
+            return replace(facts, size_bytes=size, runs=(), fault=f"{path} is a gzipped file of a deflated DICOM file")
+        return replace(facts, size_bytes=size, packing={"kind": "gzip"})
     except OSError as error:
         if isinstance(error, UnreadableFileError):
             raise
@@ -258,7 +258,7 @@ def _read(path: Path, file: BinaryIO, size: int, *, is_inflated: bool = False) -
 
 
 def _read_deflated(path: Path, size: int, start: int) -> DicomFacts:
-    stream, unpacked_bytes = inflated(path, start)
+    stream, unpacked_bytes = unpacked(path, start)
     with stream:
         facts = _read(path, stream, unpacked_bytes, is_inflated=True)
     return replace(facts, size_bytes=size, packing={"kind": "deflate", "start": start, "kept": True})

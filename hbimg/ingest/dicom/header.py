@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hbimg.errors import UnreadableFileError
-from hbimg.ingest.dicom.deflated import MAX_UNPACKED_BYTES, unpacked
+from hbimg.ingest.dicom.deflated import unpacked
 from hbimg.ingest.dicom.elements import PIXEL_TAGS
-from hbimg.ingest.sources import PathSource
 
 #: Binary values above this are left out; the file itself has them still.
 MAX_BINARY_BYTES = 1024
@@ -76,7 +75,7 @@ def _dataset(path: Path, packing: Mapping[str, Any] | None) -> Any:
     if packing is None:
         return pydicom.dcmread(path, stop_before_pixels=True, force=True)
     start = packing.get("start", 0)
-    stream, _ = unpacked(PathSource(path, MAX_UNPACKED_BYTES, deflated_from=start))
+    stream, _ = unpacked(path, start)
     with stream:
         stream.seek(start)
         if not start:

@@ -25,7 +25,7 @@ from hbimg.volumes import VolumeRecord
 
 #: The base name that dcm2niix is given; what it appends (``_Eq_1``, ``_e2``, ``_ph``) names the extras.
 _BASE = "volume"
-_DEFLATED = "1.2.840.10008.1.2.1.99"
+_DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1"
 
 
 def _converter_version() -> str:
@@ -63,8 +63,8 @@ class Dicom2Nifti(Job):
             raise ParameterError(f"time limit {self.time_limit_s} s: it must be above 0")
 
     def need(self, record: VolumeRecord) -> Need:  # noqa: ARG002 - the contract's signature
-        """The original files."""
-        return Need.ORIGINALS
+        """The original files, unpacked where they were gzipped or deflated: dcm2niix reads neither."""
+        return Need.UNPACKED
 
     def accepts(self, record: VolumeRecord) -> str:
         """Refuse what is no DICOM, and incomplete ones unless they are asked for: dcm2niix would not complain."""
@@ -80,7 +80,7 @@ class Dicom2Nifti(Job):
         source.mkdir()
         target.mkdir()
         for number, file in enumerate(volume.files):
-            _write(source / f"{number:06d}.dcm", file, volume.record)
+            _write(source / f"{number:06d}.dcm", file)
         self._convert(source, target, volume.scratch)
         made = sorted(path for path in target.iterdir() if path.is_file())
         images = [path for path in made if path.suffix == ".nii"]
@@ -117,18 +117,16 @@ class Dicom2Nifti(Job):
             yield Artefact(f"{volume.stem}.planes.json", [found])
 
 
-def _write(path: Path, file: LoadedFile, record: VolumeRecord) -> None:
-    """Write an original file; a deflated one inflated, because dcm2niix does not read those."""
-    if record.encoding is not None and record.encoding.transfer_syntax == _DEFLATED:
-        import io
-
-        import pydicom
-
-        dataset = pydicom.dcmread(io.BytesIO(file.data))
-        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-        dataset.save_as(path)
-        return
-    path.write_bytes(file.data)
+def _write(path: Path, file: LoadedFile) -> None:
+    """Write a file; an inflated one says that it is plain in its meta information, in the same number of bytes."""
+    data = memoryview(file.data)
+    with path.open("wb") as stream:
+        if file.stored.packing and file.stored.packing["kind"] == "deflate":
+            start = file.stored.packing["start"]
+            plain = _PLAIN.ljust(len(_DEFLATED), b"\0")
+            stream.write(bytes(data[:start]).replace(_DEFLATED, plain, 1))
+            data = data[start:]
+        stream.write(data)
 
 
 def _planes(nifti: npt.NDArray[np.uint8], image: str, volume: LoadedVolume) -> bytes:

@@ -19,8 +19,10 @@ from hbimg.mapreduce.run import Progress, Run, RunSettings
 from hbimg.mapreduce.splits import bytes_to_read
 from hbimg.mapreduce.yarn.cluster import Application
 from hbimg.mapreduce.yarn.gather import Gathered, gather, listed_keys, with_lanes
+from hbimg.mapreduce.yarn.locality import Witnessed, cluster_part
 from hbimg.mapreduce.yarn.order import Order
 from hbimg.mapreduce.yarn.prepare import Connected, make_submission
+from hbimg.mapreduce.yarn.region_servers import block_locality
 from hbimg.mapreduce.yarn.submission import Submission
 from hbimg.mapreduce.yarn.submit import submit
 from hbimg.mapreduce.yarn.trouble import first_trouble
@@ -28,6 +30,7 @@ from hbimg.store import Store
 from hbimg.volumes import VolumeRecord, VolumeTable, ask_to_stop, forget_stop, manifest_of
 
 _LOOK_S = 2.0
+_HISTORY_S = 30.0
 #: Interrupts of the user after which the job is killed, not only asked to stop.
 _KILL_AT = 2
 
@@ -39,7 +42,8 @@ class YarnRun(Run):
     _application: Application | None = None
     _submission: Mapping[str, Any] | None = None
     _gathered: Gathered | None = None
-    _detached = False
+    _seen: Witnessed | None = None
+    _block_locality: Mapping[str, float] = {}
 
     @property
     def engine(self) -> str:
@@ -52,6 +56,7 @@ class YarnRun(Run):
         self._connected = Connected.find()
         submission = self._make(records)
         self._workers = len(submission.splits)
+        self._block_locality = block_locality({split.server for split in submission.splits})
         self._application = submit(submission, self._connected, self._say)
         self._say(f"YARN took the job as {self._application.id}: {len(submission.splits)} map tasks")
         self._save("running")
@@ -137,11 +142,33 @@ class YarnRun(Run):
             if key not in known:
                 outcomes += self._made_after_all(key)
         self._outcomes += outcomes
+        self._seen = self._witnessed(outcomes)
         self._failed = sum(outcome.state is State.FAILED for outcome in outcomes)
         if self._application.final == "FAILED":
             raise JobError(
                 f"{self._application.id} failed: {first_trouble(self._connected.cluster, self._application)}"
             )
+
+    def _witnessed(self, outcomes: Sequence[Outcome]) -> Witnessed:
+        assert self._application is not None
+        assert self._gathered is not None
+        cluster = self._connected.cluster
+        # The history server hears of a job some seconds after its end.
+        deadline = time.monotonic() + _HISTORY_S
+        while cluster.job(self._application) is None and time.monotonic() < deadline:
+            time.sleep(1)
+        return Witnessed(
+            outcomes,
+            self._gathered.tasks,
+            list(cluster.attempts(self._application)),
+            cluster.counters(self._application),
+            self._block_locality,
+            int(self._connected.site.properties.get("dfs.replication", "3")),
+        )
+
+    def _report(self, outcomes: list[Outcome]) -> dict[str, Any]:
+        report = super()._report(outcomes)
+        return report if self._seen is None else {**report, "cluster": cluster_part(self._seen)}
 
     def _made_after_all(self, key: Any) -> list[Outcome]:
         """Give the outcome of a volume whose task was killed after it had stored the result."""
