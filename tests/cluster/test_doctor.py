@@ -93,11 +93,19 @@ def test_blocks_with_too_few_copies_are_told(cluster):
 
 def test_a_thrift_server_that_is_none_is_told(cluster):
     worker = cluster.workers[0]
-    _, code, found = doctor("--store", f"hbase://{cluster.head}:9090,{worker}:9190,{cluster.head}:9999")
+    _, code, found = doctor("--store", f"hbase://{cluster.head}:9090,{worker}:9190,{cluster.head}:9999?client=thrift")
     assert code == 1
     silent = {x["where"]: x["seen"] for x in found if x["name"] == "thrift-silent" and x["severity"] == "problem"}
     assert "Thrift 1 server" in silent[f"{worker}:9190"]
     assert "nothing listens" in silent[f"{cluster.head}:9999"]
+
+
+def test_a_cluster_is_met_by_either_way(cluster):
+    """From a worker by HBase's own RPC alone, and through Thrift alone; both find all."""
+    for url in (f"hbase://{cluster.workers[0]}?client=rpc", f"hbase://{cluster.workers[0]}?client=thrift"):
+        told, _, found = doctor("--store", url)
+        assert set(told) - PASSING == {"balancer-on", "node-python"}
+        assert len({x["name"] for x in found}) > 20
 
 
 def test_masters_that_are_elsewhere_are_told(cluster):
@@ -114,7 +122,7 @@ def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_wr
 ):
     """A Thrift server of our own, with another hbase-site.xml; the doctor and the store both name the setting."""
     own_server(9590, conf=conf_with({"hbase.client.keyvalue.maxsize": "100000"}))
-    url = "hbase://localhost:9590?own_host=no&info_port=9591"
+    url = "hbase://localhost:9590?client=thrift&own_host=no&info_port=9591"
     with open_store(url) as store, pytest.raises(StoreError, match=r"hbase\.client\.keyvalue\.maxsize = 100,000"):
         store.create_table(table_name, TableSettings())
     told, code, _ = doctor("--store", url, "--thrift-info-port", "9591", "--master", cluster.head)
