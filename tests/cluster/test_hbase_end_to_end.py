@@ -118,8 +118,11 @@ def test_volumes_are_shown_and_removed(images, stores, table_name):
     assert hbimg("show", *where, keys[0])
     hbimg("rm", *where, keys[0], "--yes")
     assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[1:]
-    assert "major_compact" in hbimg("rm", *where, keys[1], "--yes", "--purge", fails=True)
+    through_thrift = ["--store", f"{stores[0]}?client=thrift", "--table", table_name]
+    assert "major_compact" in hbimg("rm", *through_thrift, keys[1], "--yes", "--purge", fails=True)
     assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[1:]
+    hbimg("rm", *where, keys[1], "--yes", "--purge")
+    assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[2:]
     hbimg("tables", "--store", stores[0], "--drop", table_name, "--yes")
     assert table_name in hbimg("ls", *where, fails=True)
 
@@ -127,8 +130,8 @@ def test_volumes_are_shown_and_removed(images, stores, table_name):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("hbase://{head}:9999", "nothing listens"),
-        ("hbase://{head}:9870?timeout_s=5", "does not speak"),
+        ("hbase://{head}:9999?client=thrift", "nothing listens"),
+        ("hbase://{head}:9870?timeout_s=5&client=thrift", "does not speak"),
         ("hbase://nowhere.invalid", "no host"),
         ("hbase://{head}?timeout=5", "unknown option"),
     ],
