@@ -243,7 +243,12 @@ class Admin:
         self.region_calls.flush(table)
 
     def major_compact(
-        self, table: str, *, wait_s: float | None = None, told: Callable[[int, int], None] | None = None
+        self,
+        table: str,
+        *,
+        only: Collection[str] | None = None,
+        wait_s: float | None = None,
+        told: Callable[[int, int], None] | None = None,
     ) -> None:
         """Rewrite a table's files, one per region and family, on the servers that have the regions; wait for it.
 
@@ -252,6 +257,8 @@ class Admin:
         Parameters
         ----------
         table : str
+        only : collection of str, optional
+            Encoded names of the regions; default: all.
         wait_s : float, optional
             How long to wait in all; default: as long as some region makes progress or works.
         told : callable, optional
@@ -261,7 +268,7 @@ class Admin:
         ------
         StoreError
         """
-        self.region_calls.major_compact(table, wait_s, told)
+        self.region_calls.major_compact(table, wait_s, told, only)
 
     def _place_of(self, region: RegionPlace) -> RegionPlace:
         for place in self.regions(region.table):

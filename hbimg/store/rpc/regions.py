@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from time import monotonic, sleep
 
@@ -94,9 +94,15 @@ class Regions:
                     break
                 persistence.pause(StoreBusyError(f"{doing}: region {now.encoded} is being flushed already"))
 
-    def major_compact(self, table: str, wait_s: float | None, tell: Callable[[int, int], None] | None) -> None:
-        """Rewrite the files of all regions, and wait until it is done; StoreError."""
-        places = self._locations.all_regions(table)
+    def major_compact(
+        self,
+        table: str,
+        wait_s: float | None,
+        tell: Callable[[int, int], None] | None,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Rewrite the files of all regions, or of `only` some, and wait until it is done; StoreError."""
+        places = [place for place in self._locations.all_regions(table) if only is None or place.encoded in only]
         before = {encoded: load.compacted_at_ms for encoded, load in self.loads(table).items()}
         requests = dict.fromkeys((place.encoded for place in places), 0)
         deadline = monotonic() + (wait_s if wait_s is not None else float("inf"))
