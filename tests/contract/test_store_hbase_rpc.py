@@ -380,6 +380,23 @@ def test_a_table_that_went_away_is_told(hbase, table):
             use()
 
 
+def test_master_and_meta_may_be_elsewhere_later(hbase, store, table):
+    """The server with both dies: another one is found, by those that were learnt from it too."""
+    dead = hbase.servers.pop(0)
+    for region in hbase.tables["t"].regions:
+        region.server = hbase.servers[0]
+    dead.kill()
+    assert sorted(contents(table)) == ROWS
+    assert store.create_table("later", TableSettings()).get(b"row") == {}
+    assert store.tables() == ["later", "t"]
+
+
+def test_any_node_of_the_url_will_do(hbase, store, table):
+    port = hbase.servers[1].port
+    with open_store(f"hbase://127.0.0.1?client=rpc&rpc_ports=1,{port}&wait_s=5") as other:
+        assert sorted(contents(other.table("t"))) == ROWS
+
+
 def test_namespaces(hbase, store):
     with open_store(url_of(hbase, namespace="lab")) as lab:
         lab.create_table("t", TableSettings()).put(b"row", {b"m:q": b"v"})
