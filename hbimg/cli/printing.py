@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -84,6 +84,21 @@ def progress_bar() -> Iterator[ShowProgress]:
             bar.update(tasks[name], description=stage, completed=done, total=total, amount=amount)
 
         yield update
+
+
+@contextmanager
+def steps_bar() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Show steps on stderr, if that is a terminal; gives a function (words, done, total), or None where it is none."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda words, done, total: bar.update(task, description=words, completed=done, total=total)
 
 
 class ShowProgress(Protocol):

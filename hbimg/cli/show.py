@@ -110,6 +110,15 @@ def _geometry_lines(record: VolumeRecord) -> list[tuple[str, str]]:
         lines.append(("time_step_s", f"{geometry.time_step_s:g}"))
     if record.plane_map.get("by"):
         lines.append(("planes by", ", ".join(record.plane_map["by"])))
+    if "mosaic" in encoding.details:
+        lines.append(
+            ("mosaic", f"{encoding.planes} tiles in each frame, {encoding.details['mosaic']['across']} in a row")
+        )
+    depth = geometry.shape[2]
+    for part in record.plane_map.get("parts", ()):
+        first, count = part["first_plane"] // depth, part["planes"] // depth
+        volumes = f"volume {first}" if count == 1 else f"volumes {first} to {first + count - 1}"
+        lines.append(("part", f"{part['name']}: {volumes}"))
     return lines
 
 

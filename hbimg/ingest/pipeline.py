@@ -7,6 +7,7 @@ run again.
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,8 @@ class IngestOptions:
         Number of processes.
     package : int
         Pictures in one volume, at most.
+    scratch : Path or None
+        A folder for what archives hold, for as long as the ingest takes; None to leave archives closed.
     """
 
     keys: KeyRules
@@ -72,6 +75,11 @@ class IngestOptions:
     reproduce_gzip: bool = False
     workers: int = 1
     package: int = PACKAGE_PICTURES
+    scratch: Path | None = None
+
+    def shown(self, text: str) -> str:
+        """Give a text with members of archives as users know them, below the archive's name."""
+        return re.sub(re.escape(f"{self.scratch}/") + r"\d+/", "", text) if self.scratch else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,23 +156,30 @@ def plan(
     others : list of Outcomes
         Files that are no images, or broken ones.
     """
-    found = without_version_control(discover(paths))
+    found = without_version_control(discover(paths, options.scratch))
     datasets = Datasets.among(found)
+    found = datasets.with_placeholders(found)
     files = {file.path: file for file in found}
     others = [Outcomes("refused", "", f.name, 1, f.size_bytes, 0, f.reason) for f in found if f.kind is Kind.BROKEN]
     candidates, failures = _candidates(found, options, pool, progress, datasets)
     others += failures
     candidates = with_files_beside(candidates, found, datasets, options.keys)
-    planned = [_named(candidate, files, options.keys) for candidate in candidates]
+    planned = [_named(_shown(candidate, options), files, options.keys) for candidate in candidates]
     used = {file.path for candidate in candidates for file in candidate.files}
-    left = [f for f in found if f.kind is Kind.OTHER and f.path not in used]
+    left = [f for f in found if f.kind in (Kind.OTHER, Kind.ARCHIVE) and f.path not in used]
     others += [Outcomes("left alone", "", f.name, 1, f.size_bytes, 0, f.reason) for f in left]
     if options.keys.listed:
         gone = options.keys.listed.unused(file.name for file in found)
         others += [
             Outcomes("refused", "", n, 0, 0, 0, f"{n} is in {options.keys.listed.path}, but not there") for n in gone
         ]
+    others = [replace(outcome, reason=options.shown(outcome.reason)) for outcome in others]
     return sorted(planned, key=lambda p: (str(p.key or ""), p.names)), others
+
+
+def _shown(candidate: Candidate, options: IngestOptions) -> Candidate:
+    remarks = tuple(options.shown(remark) for remark in candidate.remarks)
+    return replace(candidate, reason=options.shown(candidate.reason), remarks=remarks)
 
 
 def ingest(
@@ -195,7 +210,7 @@ def ingest(
         for outcome in outcomes:
             done += outcome.size_bytes
             progress("storing", done, total, "bytes")
-            yield _with_a_word(outcome, elsewhere)
+            yield _with_a_word(replace(outcome, reason=options.shown(outcome.reason)), elsewhere)
 
 
 def _with_a_word(outcome: Outcomes, elsewhere: dict[str, str]) -> Outcomes:

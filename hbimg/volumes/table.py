@@ -72,9 +72,17 @@ class VolumeTable:
 
     @classmethod
     def create(
-        cls, store: Store, name: str, group_level: str = "subject", splits: tuple[bytes, ...] = ()
+        cls,
+        store: Store,
+        name: str,
+        group_level: str = "subject",
+        splits: tuple[bytes, ...] = (),
+        *,
+        fixed: bool = False,
     ) -> VolumeTable:
         """Make a table of volumes. The group level stays for the table's life.
+
+        With `fixed`, HBase does not cut and join its regions by itself: a layout is planned for it.
 
         Raises
         ------
@@ -87,6 +95,8 @@ class VolumeTable:
             "hbase.regionserver.region.split_restriction.type": "DelimitedKeyPrefix",
             "hbase.regionserver.region.split_restriction.delimiter": "!",
         }
+        if fixed:
+            attributes |= {"SPLIT_ENABLED": "false", "MERGE_ENABLED": "false"}
         table = store.create_table(name, TableSettings(split_points=splits, attributes=attributes))
         _write_settings(table, scheme)
         return cls(table, scheme)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _BASE = "volume"
 _DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1"
 _HEADER_BYTES = 348
+#: What dcm2niix does not decode: 12-bit JPEG, and HTJ2K.
+_NOT_READ = frozenset(f"1.2.840.10008.1.2.4.{tail}" for tail in ("51", "201", "202", "203"))
 
 
 def _converter_version() -> str:
@@ -85,6 +87,7 @@ class Dicom2Nifti(Job):
         target.mkdir()
         for file in volume.files:
             _call_plain(file)
+            _decompress(file, volume.record)
         self._convert(source, target, volume.scratch)
         shutil.rmtree(source)  # the disk is freed as soon as it may be
         made = sorted(path for path in target.iterdir() if path.is_file())
@@ -132,6 +135,23 @@ def _call_plain(file: LoadedFile) -> None:
         head = stream.read(file.stored.packing["start"])
         stream.seek(0)
         stream.write(head.replace(_DEFLATED, _PLAIN.ljust(len(_DEFLATED), b"\0"), 1))
+
+
+def _decompress(file: LoadedFile, record: VolumeRecord) -> None:
+    """Decode the pixels of a staged file in place, with pydicom, where dcm2niix cannot."""
+    if file.path is None or record.encoding is None or record.encoding.transfer_syntax not in _NOT_READ:
+        return
+    import pydicom
+
+    try:
+        dataset = pydicom.dcmread(file.path)
+        dataset.decompress(generate_instance_uid=False)
+        dataset.save_as(file.path)
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        words = (
+            f"its pixels cannot be decoded: {' '.join(str(error).split())}; pip install 'hbimg[codecs]' has decoders"
+        )
+        raise VolumeFailedError(words) from error
 
 
 def _planes(nifti: npt.NDArray[np.uint8], image: str, volume: LoadedVolume) -> bytes:
