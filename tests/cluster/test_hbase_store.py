@@ -165,7 +165,7 @@ def test_no_thrift_server_and_no_host(cluster):
     with pytest.raises(StoreUnavailableError, match="nothing listens there"):
         open_store(f"hbase://{cluster.head}:9999?client=thrift")
     with pytest.raises(StoreUnavailableError, match="no host"):
-        open_store("hbase://nowhere.invalid")
+        open_store("hbase://nowhere.invalid?client=thrift")
 
 
 def test_idle_connections_are_replaced_when_the_server_dropped_them(store, table_name, own_server, conf_with):
