@@ -11,6 +11,7 @@ the code::
     ├── StoreError                   the store cannot do what was asked
     │   ├── StoreUnavailableError    nothing answers, or it answers nonsense
     │   ├── StoreBusyError           another process writes and did not finish in time
+    │   │   └── VolumeBusyError      another process writes this volume
     │   ├── StoreFullError           no space left
     │   ├── StorePermissionError     the store or the file system says no
     │   ├── NetworkFileSystemError   an embedded store may not lie on NFS, Lustre, ...
@@ -26,11 +27,13 @@ the code::
     │   └── ClaimLostError           another process took the volume over
     ├── IngestError                  an input file or series cannot be stored
     │   ├── UnreadableFileError      a file cannot be read, or is not what it says
+    │   │   └── TooManyPixelsError   a picture promises more pixels than are ever decoded
     │   └── IncompleteSeriesError    planes are missing, doubled or unevenly spaced
     ├── JobError                     a job cannot start, or its run failed
     │   ├── VolumeFailedError        the job failed on one volume
     │   └── JobInterruptedError      the user stopped the run
     └── ExportError                  an output cannot be written
+        └── NoPlaceError             a volume has no place in the data set that is written
 """
 
 from __future__ import annotations
@@ -62,6 +65,10 @@ class StoreUnavailableError(StoreError, ConnectionError):
 
 class StoreBusyError(StoreError):
     """Another process writes and did not finish in time."""
+
+
+class VolumeBusyError(StoreBusyError):
+    """Another process writes this volume."""
 
 
 class StoreFullError(StoreError):
@@ -124,6 +131,10 @@ class UnreadableFileError(IngestError):
     """A file cannot be read, or is not what it says."""
 
 
+class TooManyPixelsError(UnreadableFileError):
+    """A picture promises more pixels than are ever decoded: it may be a bomb."""
+
+
 class IncompleteSeriesError(IngestError):
     """Planes of a series are missing, doubled or unevenly spaced."""
 
@@ -142,3 +153,7 @@ class JobInterruptedError(JobError):
 
 class ExportError(HbimgError):
     """An output cannot be written."""
+
+
+class NoPlaceError(ExportError):
+    """A volume has no place in the data set that is written, and is left out."""

@@ -1,7 +1,8 @@
 """The planner: groups and servers in, a plan out. Pure and deterministic: the same input gives the same plan.
 
 It tries several placements (`placements`) and takes, of those that come within 1% of the lower bound (or, where none
-does, of the best), the one that moves the fewest bytes, then the one with the fewest regions.
+does, of the best), the one that moves the fewest bytes, then the one with the fewest regions. A new table, which moves
+nothing, is never given a placement worse than HBase's own.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ class _Planner:
         hbase = self._hbase()
         found = [self._shaped(each) for each in self._candidates(hbase)]
         costs = [self._cost(each) for each in found]
-        allowed = max(min(costs), min(self._bound * (1 + TOLERANCE), self._cost(hbase)))
+        allowed = max(min(costs), self._near_enough(self._cost(hbase)))
         good = [
             (self._moved(each), len(each.owners), each_cost, number)
             for number, (each, each_cost) in enumerate(zip(found, costs, strict=True))
@@ -187,6 +188,11 @@ class _Planner:
             moved_bytes=int(moved_bytes),
             remarks=tuple(self._remarks()),
         )
+
+    def _near_enough(self, hbase_cost: float) -> float:
+        """Give the cost up to which fewer bytes to move count more; a new table moves none."""
+        near = self._bound * (1 + TOLERANCE)
+        return near if self._now else min(near, hbase_cost)
 
     def _candidates(self, hbase: Placement) -> Iterator[Placement]:
         scratch = [placements.fill(self._work, self._speeds), hbase]

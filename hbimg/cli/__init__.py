@@ -26,6 +26,8 @@ COMMANDS: dict[str, str] = {
     "tables": "tables",
     "doctor": "doctor",
     "run": "run",
+    "submit": "submit",
+    "jobs": "jobs",
     "runs": "runs",
     "report": "report",
     "layout": "layout",

@@ -67,7 +67,8 @@ def with_engine(settings: RunSettings, options: Mapping[str, Any], store_url: st
     from hbimg.mapreduce.engines import choose_engine
 
     engine, reason = choose_engine(options["engine"], store_url)
-    say(f"engine {engine}: {reason}")
+    if store_url.startswith("hbase"):  # elsewhere there is nothing to choose
+        say(f"engine {engine}: {reason}")
     return settings if engine == "local" else replace(settings, cluster=_settings(options))
 
 
@@ -79,6 +80,18 @@ def print_submission(job: Job, store: Store, volumes: VolumeTable, settings: Run
     if settings.cluster is None:
         raise JobError("--dry-run shows what goes to YARN, and the engine is local: nothing would be submitted")
     click.echo(dry_run(job, store, volumes, settings))
+
+
+def ask_on_interrupt() -> str:
+    """Ask what Ctrl-C means for a job on a cluster; where nobody can be asked, the job is stopped."""
+    import sys
+
+    if not sys.stdin.isatty():
+        return "stop"
+    choices = click.Choice(("leave", "stop", "kill"))
+    question = "leave the job to itself, stop it after the current volumes, or kill it?"
+    chosen: str = click.prompt(question, type=choices, default="leave", err=True)
+    return chosen
 
 
 def _settings(options: Mapping[str, Any]) -> ClusterSettings:

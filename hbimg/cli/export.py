@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 @click.option(
     "--result", metavar="NAME", help="Export this result instead of the originals: compress, dicom2nifti, ..."
 )
+@click.option("--bids", "as_bids", is_flag=True, help="Write a BIDS data set: what came as one, and conversions.")
+@click.option(
+    "--mapping",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --bids: names that override the converter's guess, as TOML or CSV (docs/bids.md).",
+)
 @store_option
 @where_option
 @click.option("--overwrite", is_flag=True, help="Overwrite files that are there.")
@@ -31,6 +38,8 @@ def export(
     table: str,
     folder: Path,
     result: str | None,
+    as_bids: bool,
+    mapping: Path | None,
     store: str | None,
     where: str | None,
     overwrite: bool,
@@ -41,20 +50,30 @@ def export(
 
     Every file is checked against the SHA-256 that was recorded when it came in; a file appears whole or not at all.
 
+    With --bids, FOLDER becomes a BIDS data set: files that came in as one go out as they were, and what was converted
+    from DICOM (by `hbimg run dicom2nifti`, or the --result that you name) gets a name by --mapping or dcm2niix's guess.
+
     \b
     Examples:
       hbimg export --table t1 --to /data/out
       hbimg export --table t1 --to /data/out --result dicom2nifti --where subject=sub-01
+      hbimg export --table t1 --to /data/bids --bids --mapping names.toml
     """
-    from hbimg.cli.printing import bytes_text, print_json, say
-    from hbimg.errors import HbimgError
+    from hbimg.errors import ConfigError, HbimgError
     from hbimg.volumes import Where
     from hbimg.volumes.export import Exporter
 
+    if mapping and not as_bids:
+        raise ConfigError("--mapping names the files of a BIDS data set: give --bids too")
     exporter = Exporter(folder, overwrite=overwrite)
     written: list[Exported] = []
     failures: list[str] = []
     with opened_table(store, table) as volumes:
+        if as_bids:
+            from hbimg.cli.export_bids import BidsChoice, export_bids
+
+            export_bids(exporter, volumes, BidsChoice(where, result, mapping, dry_run, as_json))
+            return
         chosen = list(_chosen(volumes, Where.parse(where), result))
         _refuse_none(chosen, result)
         if dry_run:
@@ -65,11 +84,18 @@ def export(
                 written += _export(exporter, volumes, record, manifest)
             except HbimgError as error:
                 failures.append(f"{record.key}: {error}")
+    report(exporter, written, failures, as_json=as_json)
+
+
+def report(exporter: Exporter, written: list[Exported], failures: list[str], *, as_json: bool) -> None:
+    """Tell what was written and what failed; exit with 1 if something did."""
+    from hbimg.cli.printing import bytes_text, print_json, say
+
     if as_json:
         print_json([{"path": str(x.path), "size_bytes": x.size_bytes, "sha256": x.sha256} for x in written])
     for failure in failures:
         say(f"failed: {failure}")
-    say(f"{len(written)} files ({bytes_text(sum(x.size_bytes for x in written))}) in {folder}")
+    say(f"{len(written)} files ({bytes_text(sum(x.size_bytes for x in written))}) in {exporter.folder}")
     if failures:
         sys.exit(1)
 

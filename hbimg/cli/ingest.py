@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,18 +82,21 @@ def ingest(
 ) -> None:
     """Put DICOM series, NIfTI files and pictures into a table, slice by slice.
 
-    Files are found by what they hold, in all subfolders. A series with missing planes is refused; a scout or a report
-    is set aside: kept byte for byte, but no volume. What is there already is skipped, so an ingest that was stopped is
-    simply run again.
+    Files are found by what they hold, in all subfolders and in zip and tar archives. A series with missing planes is
+    refused; a scout or a report is set aside: kept byte for byte, but no volume. What is there already is skipped, so
+    an ingest that was stopped is simply run again.
 
     \b
     Examples:
       hbimg ingest /data/study --table t1
+      hbimg ingest study.zip --table t1
       hbimg ingest /data/bids --table t1 --project adhd --dry-run
       hbimg ingest /data/site2 --table t1 --pattern '{subject}/{session}/**'
       hbimg ingest /data/study --table t2 --layout auto --server big=32 --server old1=12 --server old2=12
       hbimg ingest /data/photos --table p1 --keys-from keys.csv --package 500
     """
+    from tempfile import TemporaryDirectory
+
     from hbimg.cli.options import opened_store
     from hbimg.cli.printing import progress_bar
     from hbimg.errors import HbimgError
@@ -105,8 +108,9 @@ def ingest(
     check_table_name(table)
     group_level = options.pop("group_level")
     place = _placer(options)
-    chosen = _options(table, options)
-    with progress_bar() as progress, Pool(1 if dry_run else chosen.workers) as pool:
+    scratch = TemporaryDirectory(prefix="hbimg-ingest-", ignore_cleanup_errors=True)
+    chosen = replace(_options(table, options), scratch=Path(scratch.name))
+    with scratch, progress_bar() as progress, Pool(1 if dry_run else chosen.workers) as pool:
         planned, outcomes = pipeline.plan(paths, chosen, pool, progress)
         _refuse_nothing(paths, planned, outcomes)
         if dry_run:

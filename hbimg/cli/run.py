@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -22,6 +22,7 @@ _LINES = {
     "dicom2nifti": "Convert every DICOM series to NIfTI with dcm2niix.",
     "checksum": "Read everything again and verify it.",
     "stats": "Minimum, maximum, mean, variance, histogram over a cohort.",
+    "exec": "Run any command-line tool, once for each volume or frame.",
 }
 
 
@@ -36,6 +37,10 @@ class _Jobs(click.Group):
             return None
         from hbimg.mapreduce.registry import find_job
 
+        if cmd_name == "exec":
+            from hbimg.cli.run_exec import exec_command
+
+            return exec_command()
         if ":" in cmd_name:
             sys.path.insert(0, "")  # the user's module lies in the current folder, as for `python -m`
         return _command(cmd_name, find_job(cmd_name))
@@ -63,27 +68,48 @@ def run() -> None:
 
 
 def _command(name: str, job_class: type[Job]) -> click.Command:
-    own = ":" in name
+    if ":" not in name:
+        options = [field_option(item, kind) for item, kind in fields_of(job_class)]
+        return job_command(name, job_class, options, job_class.of_parameters)
+    own = click.option("--param", metavar="NAME=VALUE", multiple=True, help=_parameters(job_class))
+    return job_command(name, job_class, [own], lambda options: job_class.of_texts(pairs("--param", options["param"])))
+
+
+def job_command(
+    name: str,
+    job_class: type[Job],
+    parameters: Sequence[Callable[[Any], Any]],
+    make_job: Callable[[dict[str, Any]], Job],
+) -> click.Command:
+    """Make the command that runs a job.
+
+    Parameters
+    ----------
+    name : str
+    job_class : type
+    parameters : sequence of click's decorators
+        The job's own options; those that all jobs have come before them.
+    make_job : callable
+        Makes the job from the values of its own options.
+    """
 
     def callback(**options: Any) -> None:
-        texts = _pairs(options.pop("param", ()))
         common = {key: options.pop(key) for key in _COMMON}
         common["cluster"] = {key: options.pop(key) for key in cluster_options.NAMES}
-        job = job_class.of_texts(texts) if own else job_class.of_parameters(options)
-        _run(job, **common)
+        _run(make_job(options), **common)
 
     command = click.Command(name, callback=callback, help=_help(name, job_class))
     decorated: Any = callback
-    if own:
-        decorated = click.option("--param", metavar="NAME=VALUE", multiple=True, help=_parameters(job_class))(decorated)
-    else:
-        hints = get_type_hints(job_class)
-        for item in reversed(fields(job_class)):
-            decorated = _option(item, hints[item.name])(decorated)
-    for option in reversed(_OPTIONS):
+    for option in reversed([*_OPTIONS, *parameters]):
         decorated = option(decorated)
     command.params = list(reversed(decorated.__click_params__))
     return command
+
+
+def fields_of(job_class: type[Job]) -> list[tuple[Field[Any], type]]:
+    """Give the fields of a job with their types."""
+    hints = get_type_hints(job_class)
+    return [(item, hints[item.name]) for item in fields(job_class)]
 
 
 _COMMON = (
@@ -130,7 +156,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-def _option(item: Field[Any], kind: type) -> Callable[[Any], Any]:
+def field_option(item: Field[Any], kind: type) -> Callable[[Any], Any]:
+    """Give the option for a field of a job."""
     flag = f"--{item.name.replace('_', '-')}"
     about = item.metadata.get("help", "")
     if kind is bool:
@@ -152,16 +179,17 @@ def _parameters(job_class: type[Job]) -> str:
     return f"A parameter of the job ({names}); may be repeated." if names else "The job has no parameters."
 
 
-def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """Read ``NAME=VALUE`` texts; ParameterError, which names the option, if one is none or a name comes twice."""
     from hbimg.errors import ParameterError
 
-    pairs: dict[str, str] = {}
+    found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not name or name in pairs:
-            raise ParameterError(f"--param {text!r}: give NAME=VALUE, each name once")
-        pairs[name] = value
-    return pairs
+        if not equals or not name or name in found:
+            raise ParameterError(f"{option} {text!r}: give NAME=VALUE, each name once")
+        found[name] = value
+    return found
 
 
 def _run(
@@ -191,6 +219,7 @@ def _run(
         pad_to_s=pad_to,
         stealing=stealing,
         max_failures=max_failures,
+        on_interrupt=cluster_options.ask_on_interrupt,
     )
     with opened_store(store) as opened, progress_bar() as bar:
         volumes = VolumeTable.open(opened, table)
@@ -204,10 +233,11 @@ def _run(
             bar(f"{job.name}: {progress.total} volumes{failed}", progress.ended_bytes, progress.total_bytes)
 
         result = run_job(job, opened, volumes, settings, on_progress=show, say=say)
-    _print(result, as_json=as_json)
+    print_result(result, as_json=as_json)
 
 
-def _print(result: RunResult, *, as_json: bool) -> None:
+def print_result(result: RunResult, *, as_json: bool) -> None:
+    """Print a run's outputs and report; JobError if volumes failed, JobInterruptedError if it was stopped."""
     from hbimg.cli.printing import print_json, say
     from hbimg.errors import JobError, JobInterruptedError
     from hbimg.mapreduce.report import report_text
@@ -220,6 +250,11 @@ def _print(result: RunResult, *, as_json: bool) -> None:
                 click.echo(text, nl=not text.endswith("\n"))
         say(f"run {result.run_id} {result.state}")
         say(report_text(result.report))
+    if result.state == "running":
+        say(
+            f"the job goes on without you: `hbimg jobs follow {result.run_id}` shows how far it is, and gathers results"
+        )
+        return
     counts = result.report["volumes"]
     if result.state == "interrupted":
         raise JobInterruptedError("the run was stopped: run the same command again, it goes on where it was")

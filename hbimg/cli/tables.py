@@ -22,7 +22,7 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
       hbimg tables --drop t1
     """
     from hbimg.cli.printing import bytes_text, print_json, print_table, say
-    from hbimg.errors import TableFormatError
+    from hbimg.errors import TableFormatError, TableNotFoundError
     from hbimg.volumes import VolumeTable
 
     with opened_store(store) as opened:
@@ -36,6 +36,8 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
         for name in opened.tables():
             try:
                 volumes = VolumeTable.open(opened, name)
+            except TableNotFoundError:
+                continue  # dropped since it was listed
             except TableFormatError as error:
                 listed.append({"table": name, "fault": str(error)})
                 continue
@@ -43,7 +45,7 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
             total = sum(record.file_bytes for record in records)
             level = volumes.scheme.group_level
             listed.append({"table": name, "group_level": level, "volumes": len(records), "file_bytes": total})
-        url = opened.url
+        where = f"{opened.url} ({opened.through})" if opened.through else opened.url
     if as_json:
         print_json(listed)
         return
@@ -54,4 +56,4 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
         for x in listed
     ]
     print_table(["table", "volumes", "bytes", "group level"], rows, right=["volumes", "bytes"])
-    say(f"{len(listed)} tables in {url}")
+    say(f"{len(listed)} tables in {where}")

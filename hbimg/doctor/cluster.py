@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hbimg.doctor.daemons import Daemon
-from hbimg.doctor.network import Clock
+from hbimg.doctor.network import Clock, Switches
 from hbimg.store.hbase_address import HBaseAddress, Server
 from hbimg.store.thrift import Packing
 
@@ -16,6 +16,7 @@ from hbimg.store.thrift import Packing
 MASTER_OF = {"DataNode": "NameNode", "NodeManager": "ResourceManager", "RegionServer": "HMaster"}
 NAMENODE = "service=NameNode,name=NameNodeInfo"
 NAMESYSTEM = "service=NameNode,name=FSNamesystem"
+BALANCER = "service=HBase,name=Master,sub=Balancer"
 MASTER = "service=HBase,name=Master,sub=Server"
 REGION_SERVER = "service=HBase,name=RegionServer,sub=Server"
 
@@ -93,6 +94,8 @@ class Cluster:
         As the HMaster tells it; empty if it does not.
     nodes : tuple of NodeReport or None
         None if there was no way to run a command on the nodes.
+    rpc_trouble : str or None
+        Why HBase's own RPC is not reached; empty if it is, None if it is not to be used.
     own_python, own_version : str
         Of Python and hbimg, here.
     """
@@ -104,8 +107,10 @@ class Cluster:
     zookeepers: Mapping[Server, str] = field(default_factory=dict)
     reverse_names: Mapping[str, str] = field(default_factory=dict)
     hbase_version: str = ""
+    switches: Switches = field(default_factory=Switches)
     tables: tuple[TableSeen, ...] = ()
     nodes: tuple[NodeReport, ...] | None = None
+    rpc_trouble: str | None = ""
     own_python: str = ""
     own_version: str = ""
 

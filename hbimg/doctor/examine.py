@@ -13,7 +13,7 @@ from hbimg.doctor.network import Network
 from hbimg.doctor.places import Places
 from hbimg.doctor.survey import survey
 from hbimg.errors import ConfigError, HbimgError
-from hbimg.store.hbase import HBaseStore
+from hbimg.store.hbase import HBaseStore, open_address
 from hbimg.store.hbase_address import HBaseAddress
 from hbimg.volumes import VolumeTable
 
@@ -74,12 +74,12 @@ def _merged(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def with_tables(cluster: Cluster) -> Cluster:
-    """Look at hbimg's tables too, if a Thrift server answers."""
-    if not any(seen.packing and seen.wanted for seen in cluster.thrift):
+    """Look at hbimg's tables too, if HBase is reached."""
+    if cluster.rpc_trouble != "" and not any(seen.packing and seen.wanted for seen in cluster.thrift):
         return cluster
     patient = replace(cluster.address, wait_s=_PATIENCE_S)
     try:
-        with HBaseStore(patient) as store:
+        with open_address(patient) as store:
             return replace(cluster, tables=tuple(_table(store, name) for name in store.tables()))
     except HbimgError as error:
         return replace(cluster, tables=(TableSeen("(all)", {}, trouble=str(error)),))

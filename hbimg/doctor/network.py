@@ -9,6 +9,7 @@ import shlex
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
@@ -18,7 +19,11 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from hbimg.errors import ConfigError, StoreUnavailableError
 from hbimg.store.hbase_address import HBaseAddress, Server
-from hbimg.store.thrift import Packing, connect
+from hbimg.store.rpc.admin import Admin
+from hbimg.store.rpc.cluster import Cluster
+from hbimg.store.rpc.login import SimpleLogin
+from hbimg.store.rpc.wire import Patience
+from hbimg.store.thrift import CONNECT_S, Packing, connect
 
 _MOST_BYTES = 64 << 20
 #: A server writes its time in whole seconds, and Jetty keeps a written one for up to a second.
@@ -31,6 +36,14 @@ class Clock(NamedTuple):
 
     lowest_s: float
     highest_s: float
+
+
+class Switches(NamedTuple):
+    """What HBase does by itself, anywhere in the cluster; None: not known."""
+
+    balancer: bool | None = None
+    normalizer: bool | None = None
+    splits: bool | None = None
 
 
 class Answer(NamedTuple):
@@ -109,6 +122,20 @@ class Network:
             return socket.gethostbyaddr(address)[0]
         except OSError:
             return ""
+
+    def master(self) -> Server:
+        """Give the active HMaster, as HBase's own RPC tells it; StoreError says why nobody does."""
+        with Admin(self._cluster(self.address.nodes)) as admin:
+            return admin.cluster.master()
+
+    def _cluster(self, nodes: Sequence[Server]) -> Cluster:
+        patience = Patience(min(CONNECT_S, self.timeout_s), self.timeout_s)
+        return Cluster(nodes, SimpleLogin(), patience, wait_s=0.1)
+
+    def switches(self, master: Server) -> Switches:
+        """Give HBase's switches, asked of its master in HBase's own RPC; StoreError says why it does not tell."""
+        with Admin(self._cluster([master])) as admin:
+            return Switches(admin.balancer_is_on(), admin.normalizer_is_on(), admin.splits_are_on())
 
     def run(self, template: str, host: str, command: list[str], script: str) -> str:
         """Run a command on a node, with a script as its input, and give its output.

@@ -65,6 +65,10 @@ class Candidate:
     names : Names
     geometry, encoding, header, remarks, missing, plane_map
         As in `hbimg.volumes.content.VolumeContent`.
+    kind : str
+        As in `hbimg.volumes.content.VolumeContent`, of what is stored.
+    dataset : str
+        As in `hbimg.volumes.content.VolumeContent`.
     told : Names or None
         What the user and the paths say of the key, where the candidate was made by it already.
     """
@@ -81,3 +85,5 @@ class Candidate:
     missing: Mapping[str, Any] | None = None
     plane_map: Mapping[str, Any] = field(default_factory=dict)
     told: Names | None = None
+    kind: str = "volume"
+    dataset: str = ""

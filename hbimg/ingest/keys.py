@@ -39,31 +39,34 @@ class KeyRules:
     default_project: str = ""
     listed: KeyList | None = None
 
-    def told(self, name: str, stem: str = "") -> Names:
+    def told(self, name: str, stem: str = "", default: Names | None = None) -> Names:
         """Give what the user and the path say of a file: `name` is its path below the ingested folder.
 
-        `stem` is its name without suffixes, where that may be one of BIDS.
+        `stem` is its name without suffixes, where that may be one of BIDS; `default` is what its data set says.
 
         Raises
         ------
         ConfigError
             If a table or a pattern was given, and the path is not in it or does not fit it.
         """
-        return self.fixed.over(self._by_path(name, stem))
+        return self.fixed.over(self._by_path(name, stem, default))
 
-    def _by_path(self, name: str, stem: str) -> Names:
-        if self.listed:
-            return self.listed.of(name)
-        return self._by_pattern(name) if self.pattern else _by_bids(stem)
+    def _by_path(self, name: str, stem: str, default: Names | None) -> Names:
+        if self.listed and (told := self.listed.of(name)) != Names():
+            return told
+        return self._by_pattern(name) if self.pattern else default or _by_bids(stem)
 
     def key_of(self, name: str, stem: str, found: Names) -> tuple[VolumeKey, dict[str, str]]:
         """Give the key of a candidate, and the texts that its labels do not show; errors of `told` and `key_told`."""
         return self.key_told(name, self.told(name, stem), found)
 
-    def key_told(self, name: str, told: Names, found: Names) -> tuple[VolumeKey, dict[str, str]]:
+    def key_told(
+        self, name: str, told: Names, found: Names, *, by_folders: bool = True
+    ) -> tuple[VolumeKey, dict[str, str]]:
         """Give the key of a candidate, and the texts that its labels do not show.
 
-        `name` is the path of its first file, `told` what `told` gave for it, `found` what its headers say.
+        `name` is the path of its first file, `told` what `told` gave for it, `found` what its headers say; `by_folders`
+        lets the folders around the file say it where nothing else does.
 
         Raises
         ------
@@ -71,7 +74,8 @@ class KeyRules:
             If nothing names the scan, or a text cannot be a label.
         """
         names = told.over(found)
-        if not names.subject and not names.session and not self.pattern and not self.listed:
+        is_listed = self.listed is not None and told != self.fixed  # an empty line in the table says nothing
+        if by_folders and not (names.subject or names.session or self.pattern or is_listed):
             names = names.over(_by_folders(name))
         names = names.over(Names(project=self.default_project))
         if not names.scan:

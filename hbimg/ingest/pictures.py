@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from hbimg.errors import UnreadableFileError
+from hbimg.errors import TooManyPixelsError, UnreadableFileError
 from hbimg.ingest.candidates import Candidate, CandidateFile, Names, Outcome
 from hbimg.model import Geometry
 from hbimg.volumes.content import FrameEncoding, FrameRun
-from hbimg.volumes.pictures import PictureFacts, TooManyPixelsError, examine_picture
+from hbimg.volumes.pictures import PictureFacts, examine_picture
 
 #: Pictures in one package unless the user says otherwise: 1,000 files of 256 x 256 in colour are 200 MB.
 PACKAGE_PICTURES = 1000

@@ -7,11 +7,12 @@ run again.
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hbimg.errors import (
@@ -22,6 +23,7 @@ from hbimg.errors import (
     StorePermissionError,
     StoreUnavailableError,
 )
+from hbimg.ingest.bids import Datasets, with_files_beside, without_version_control
 from hbimg.ingest.candidates import Candidate, Names, Outcome
 from hbimg.ingest.discover import FoundFile, Kind, discover
 from hbimg.ingest.keys import KeyRules
@@ -42,6 +44,8 @@ from hbimg.volumes.writer import store_content
 _FILES_PER_TASK = 64
 #: Below this the headers are read sooner than workers have started: 0.2 ms each.
 _FEW_FILES = 4000
+#: How long another ingest that writes a volume is waited for; mostly it stores the same, which is then present.
+_WAIT_FOR_WRITER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class IngestOptions:
         Number of processes.
     package : int
         Pictures in one volume, at most.
+    scratch : Path or None
+        A folder for what archives hold, for as long as the ingest takes; None to leave archives closed.
     """
 
     keys: KeyRules
@@ -69,6 +75,11 @@ class IngestOptions:
     reproduce_gzip: bool = False
     workers: int = 1
     package: int = PACKAGE_PICTURES
+    scratch: Path | None = None
+
+    def shown(self, text: str) -> str:
+        """Give a text with members of archives as users know them, below the archive's name."""
+        return re.sub(re.escape(f"{self.scratch}/") + r"\d+/", "", text) if self.scratch else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +140,8 @@ class Outcomes:
     digest: str = ""
 
 
-Progress = Callable[[str, int, int], None]
-"""Called with a stage (``reading headers``, ``storing``), what is done of it and its total, in files or bytes."""
+Progress = Callable[[str, int, int, str], None]
+"""Called with a stage (``reading headers``, ``storing``), what is done of it, its total, and ``files`` or ``bytes``."""
 
 
 def plan(
@@ -145,21 +156,30 @@ def plan(
     others : list of Outcomes
         Files that are no images, or broken ones.
     """
-    found = list(discover(paths))
+    found = without_version_control(discover(paths, options.scratch))
+    datasets = Datasets.among(found)
+    found = datasets.with_placeholders(found)
     files = {file.path: file for file in found}
     others = [Outcomes("refused", "", f.name, 1, f.size_bytes, 0, f.reason) for f in found if f.kind is Kind.BROKEN]
-    candidates, failures = _candidates(found, options, pool, progress)
+    candidates, failures = _candidates(found, options, pool, progress, datasets)
     others += failures
-    planned = [_named(candidate, files, options.keys) for candidate in candidates]
+    candidates = with_files_beside(candidates, found, datasets, options.keys)
+    planned = [_named(_shown(candidate, options), files, options.keys) for candidate in candidates]
     used = {file.path for candidate in candidates for file in candidate.files}
-    left = [f for f in found if f.kind is Kind.OTHER and f.path not in used]
+    left = [f for f in found if f.kind in (Kind.OTHER, Kind.ARCHIVE) and f.path not in used]
     others += [Outcomes("left alone", "", f.name, 1, f.size_bytes, 0, f.reason) for f in left]
     if options.keys.listed:
         gone = options.keys.listed.unused(file.name for file in found)
         others += [
             Outcomes("refused", "", n, 0, 0, 0, f"{n} is in {options.keys.listed.path}, but not there") for n in gone
         ]
+    others = [replace(outcome, reason=options.shown(outcome.reason)) for outcome in others]
     return sorted(planned, key=lambda p: (str(p.key or ""), p.names)), others
+
+
+def _shown(candidate: Candidate, options: IngestOptions) -> Candidate:
+    remarks = tuple(options.shown(remark) for remark in candidate.remarks)
+    return replace(candidate, reason=options.shown(candidate.reason), remarks=remarks)
 
 
 def ingest(
@@ -189,8 +209,8 @@ def ingest(
     for outcomes in pool.run(_store_items, ((where, items, options) for items in by_key.values()), inline=inline):
         for outcome in outcomes:
             done += outcome.size_bytes
-            progress("storing", done, total)
-            yield _with_a_word(outcome, elsewhere)
+            progress("storing", done, total, "bytes")
+            yield _with_a_word(replace(outcome, reason=options.shown(outcome.reason)), elsewhere)
 
 
 def _with_a_word(outcome: Outcomes, elsewhere: dict[str, str]) -> Outcomes:
@@ -203,7 +223,7 @@ def _with_a_word(outcome: Outcomes, elsewhere: dict[str, str]) -> Outcomes:
 
 
 def _candidates(
-    found: Iterable[FoundFile], options: IngestOptions, pool: Pool, progress: Progress
+    found: Iterable[FoundFile], options: IngestOptions, pool: Pool, progress: Progress, datasets: Datasets
 ) -> tuple[list[Candidate], list[Outcomes]]:
     from hbimg.ingest.dicom import candidates as dicom_candidates
 
@@ -224,15 +244,17 @@ def _candidates(
         for kind, result in results:
             lists[kind].append(result)
         done += len(results)
-        progress("reading headers", done, len(images))
-    packages = picture_candidates([(one, _told(options.keys, one.name)) for one in pictures], options.package)
+        progress("reading headers", done, len(images), "files")
+    by_path = {file.path: file for file in images}
+    named = [(one, _told(options.keys, one.name, datasets.picture_names(by_path[one.path]))) for one in pictures]
+    packages = picture_candidates(named, options.package)
     return nifti + packages + dicom_candidates(facts, accept_incomplete=options.accept_incomplete), failures
 
 
-def _told(rules: KeyRules, name: str) -> Names | None:
+def _told(rules: KeyRules, name: str, default: Names | None) -> Names | None:
     """Give what is told of a file's key, or None where that cannot be told: then it is refused when it is named."""
     try:
-        return rules.told(name)
+        return rules.told(name, default=default)
     except HbimgError:
         return None
 
@@ -249,7 +271,7 @@ def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
             elif file.kind is Kind.PICTURE:
                 results.append((Kind.PICTURE, examine_picture(file.path, file.name)))
             else:
-                results.append((Kind.DICOM, examine(file.path)))
+                results.append((Kind.DICOM, examine(file.path, gzipped=file.gzipped)))
         except IngestError as error:
             refused = Outcomes("refused", "", file.name, 1, file.size_bytes, 0, str(error))
             results.append((Kind.BROKEN, refused))
@@ -263,7 +285,7 @@ def _named(candidate: Candidate, files: dict[Path, FoundFile], rules: KeyRules) 
     modified_ns = tuple(files[path].modified_ns if path in files else 0 for path in paths)
     try:
         told = candidate.told or rules.told(names[0], stem_of(paths[0]))
-        key, texts = rules.key_told(names[0], told, candidate.names)
+        key, texts = rules.key_told(names[0], told, candidate.names, by_folders=not candidate.dataset)
     except HbimgError as error:
         if candidate.outcome is not Outcome.REFUSE:
             candidate = replace(candidate, outcome=Outcome.REFUSE, reason=str(error))
@@ -285,7 +307,7 @@ def _store_items(where: VolumeTable | tuple[str, str], items: list[Planned], opt
     outcomes: list[Outcomes] = []
     first: Planned | None = None
     for item in items:
-        outcomes.append(_store_item(volumes, item, options, first))
+        outcomes.append(_store_item(volumes, item, options, first, len(outcomes) + 1))
         if first is None and outcomes[-1].outcome != "refused":
             first = item
     return outcomes
@@ -297,17 +319,20 @@ def _opened(url: str, table: str) -> VolumeTable:
     return VolumeTable.open(open_store(url), table)
 
 
-def _store_item(volumes: VolumeTable, item: Planned, options: IngestOptions, first: Planned | None) -> Outcomes:
-    """Store a volume; `first` has its key too, and is stored in this same ingest: then nothing is replaced."""
+def _store_item(
+    volumes: VolumeTable, item: Planned, options: IngestOptions, first: Planned | None, number: int
+) -> Outcomes:
+    """Store a volume, the `number`th of its key; `first` is stored in this same ingest: then nothing is replaced."""
     candidate = item.candidate
     try:
-        record = store_content(volumes, _content(item, options), replace=options.replace and first is None)
+        replace_other = options.replace and first is None
+        record = store_content(volumes, _content(item, options), replace=replace_other, wait_s=_WAIT_FOR_WRITER_S)
     except (StoreFullError, StoreUnavailableError, StorePermissionError):
         raise
     except KeyClashError as error:
         if first is None:
             return outcome_of(item, "refused", f"{item.names[0]}: {error}")
-        return outcome_of(item, "refused", _same_key(item, first))
+        return outcome_of(item, "refused", _same_key(item, first, number))
     except HbimgError as error:
         return outcome_of(item, "refused", f"{item.names[0]}: {error}")
     digest = record.digest if record else ""
@@ -317,10 +342,17 @@ def _store_item(volumes: VolumeTable, item: Planned, options: IngestOptions, fir
     return outcome_of(item, "stored" if record else "present", "; ".join(candidate.remarks), digest)
 
 
-def _same_key(item: Planned, first: Planned) -> str:
+def _same_key(item: Planned, first: Planned, number: int) -> str:
+    """Say that a volume has the key of another, and the lines of a table of keys that tell them apart."""
+    assert item.key is not None
+    folders, others = ({str(PurePosixPath(name).parent) for name in each.names} for each in (item, first))
+    place, more = item.names[0], f" and so for each of its {len(item.names)} files" if len(item.names) > 1 else ""
+    if len(item.names) > 1 and len(folders) == 1 and not folders & others:
+        (place,), more = folders, ""
     return (
         f"{item.names[0]} and {first.names[0]} claim one key, {item.key}, with different content; the latter has it: "
-        "tell them apart with --pattern, or ingest them one by one with --scan or --session"
+        f"run again with --keys-from keys.csv, whose lines are 'file,scan' and '.,' (for all others) and "
+        f"'{place},{item.key.scan}-{number}'{more}"
     )
 
 
@@ -330,7 +362,7 @@ def _content(item: Planned, options: IngestOptions) -> VolumeContent:
     stored = candidate.outcome is Outcome.STORE
     return VolumeContent(
         key=key,
-        kind="volume" if stored else "series",
+        kind=candidate.kind if stored else "series",
         format=candidate.format,
         files=tuple(_source_file(item, number, options) for number in range(len(candidate.files))),
         geometry=candidate.geometry if stored else None,
@@ -341,6 +373,7 @@ def _content(item: Planned, options: IngestOptions) -> VolumeContent:
         remarks=candidate.remarks,
         missing=candidate.missing,
         plane_map=candidate.plane_map,
+        dataset=candidate.dataset,
     )
 
 
@@ -350,10 +383,12 @@ def _source_file(item: Planned, number: int, options: IngestOptions) -> SourceFi
     if packing is not None:
         last = file.runs[-1] if file.runs else None
         limit = MAX_TRAILING_BYTES + (last.offset + last.count * last.length if last else 0)
-        with reading(file.path):
-            recipe = gzip_recipe(file.path, limit) if options.reproduce_gzip else None
-        packing = recipe or {"kind": "gzip", "kept": True}
-    source = PathSource(file.path, limit, item.modified_ns[number])
+        if not packing.get("kept"):
+            with reading(file.path):
+                recipe = gzip_recipe(file.path, limit) if options.reproduce_gzip else None
+            packing = recipe or {"kind": "gzip", "kept": True}
+    deflated_from = packing.get("start", 0) if packing else 0
+    source = PathSource(file.path, limit, item.modified_ns[number], deflated_from)
     return SourceFile(item.names[number], source, file.size_bytes, "", file.runs, packing, file.facts)
 
 

@@ -18,29 +18,33 @@ from hbimg.errors import UnreadableFileError
 
 #: What a gzipped image may hold behind its last voxel; more is a gzip bomb rather than an image.
 MAX_TRAILING_BYTES = 64 << 20
+_PACKED_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class PathSource:
     """A file on disk; fulfils `hbimg.volumes.content.ByteSource`, in any process.
 
-    `unpacked_limit` bounds how many bytes a gzipped file may unpack to; None for a file that is not gzipped.
+    `unpacked_limit` bounds how many bytes a packed file may unpack to; None for a file that is not packed.
     `modified_ns` is when the file was last modified as its headers were read; 0 where that is not known.
+    `deflated_from` is the byte at which the raw deflate stream of a deflated DICOM file begins; 0 for gzip.
     """
 
     path: Path
     unpacked_limit: int | None = None
     modified_ns: int = 0
+    deflated_from: int = 0
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the file for one sequential reading, unpacked if it is gzipped."""
+        """Open the file for one sequential reading, unpacked if it is packed."""
         if self.unpacked_limit is None:
             with self.open_packed() as stream:
                 yield stream
             return
         with reading(self.path):
-            opened = igzip.open(self.path, "rb")
+            start = self.deflated_from
+            opened = cast(BinaryIO, _Inflating(self.path, start) if start else igzip.open(self.path, "rb"))
         with opened as stream:
             yield io.BufferedReader(_Limited(stream, self.path, self.unpacked_limit), 1 << 20)
 
@@ -90,6 +94,40 @@ class _Whole(io.RawIOBase):
             while sum(map(len, pieces)) < size and (more := self._raw.read(size - sum(map(len, pieces)))):
                 pieces.append(more)
             return b"".join(pieces)
+
+
+class _Inflating(io.RawIOBase):
+    """A file that is plain up to a byte and a raw deflate stream from there, unpacked; what follows is left out."""
+
+    def __init__(self, path: Path, start: int) -> None:
+        self._path = path
+        self._file = path.open("rb")
+        self._plain = start
+        self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def read(self, size: int = -1) -> bytes:
+        if self._plain:
+            piece = self._file.read(min(self._plain, size))
+            self._plain = self._plain - len(piece) if piece else 0
+            return piece
+        while not self._unpacker.eof:
+            packed = self._unpacker.unconsumed_tail or self._file.read(_PACKED_BYTES)
+            try:
+                piece = self._unpacker.decompress(packed, size)
+            except zlib.error as error:
+                raise UnreadableFileError(f"{self._path} is damaged: its deflated part cannot be unpacked") from error
+            if piece:
+                return piece
+            if not packed and not self._unpacker.eof:
+                raise UnreadableFileError(f"{self._path} is cut short: its deflated part ends too early")
+        return b""
 
 
 class _Limited(io.RawIOBase):

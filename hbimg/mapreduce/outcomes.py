@@ -35,11 +35,14 @@ class Outcome:
     host, slot : str
         Where it was worked on; the slot tells the workers of a host apart.
     start_s, end_s : float
-        Seconds since the epoch. `read_s` may lie before `start_s`: it overlaps with the volume before.
+        Seconds since the epoch, from the moment when its slot turned to it (and perhaps waited for it to be read) to
+        the end of padding. `read_s` may lie before `start_s`: it overlaps with the volume before.
     read_s, wait_s, compute_s, write_s, pad_s : float
         Seconds spent reading, of that waiting for the read to end, computing, writing, and padding.
     input_bytes, output_bytes : int
         Bytes that were read of the volume, and written.
+    source : str
+        The host that served its rows when they were read; empty where that is this machine for sure.
     task : str
         The task of a cluster's job that did it; empty where there are none.
     """
@@ -58,7 +61,13 @@ class Outcome:
     pad_s: float = 0.0
     input_bytes: int = 0
     output_bytes: int = 0
+    source: str = ""
     task: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it was read on the host that served it."""
+        return not self.source or same_host(self.source, self.host)
 
     def to_json(self) -> dict[str, Any]:
         """Give a JSON-ready mapping."""
@@ -68,6 +77,13 @@ class Outcome:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what `to_json` gave."""
         return cls(**{**data, "key": VolumeKey.parse(data["key"]), "state": State(data["state"])})
+
+
+def same_host(one: str, other: str) -> bool:
+    """Whether two names are of one host; daemons give full names where a machine may give itself a short one."""
+    if "." in one and "." in other:
+        return one.lower() == other.lower()
+    return one.partition(".")[0].lower() == other.partition(".")[0].lower()
 
 
 def one_line(error: BaseException) -> str:

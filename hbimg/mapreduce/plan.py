@@ -54,8 +54,8 @@ def current_partials(
 
 
 def _refusal(job: Job, record: VolumeRecord) -> str:
-    if not record.is_volume:
-        return "set aside at ingest"
+    if not record.is_volume and not job.takes_series:
+        return "files beside images" if record.kind == "files" else "set aside at ingest"
     return job.accepts(record)
 
 

@@ -16,6 +16,7 @@ BUILT_IN: dict[str, str] = {
     "dicom2nifti": "hbimg.mapreduce.jobs.dicom2nifti:Dicom2Nifti",
     "checksum": "hbimg.mapreduce.jobs.checksum:Checksum",
     "stats": "hbimg.mapreduce.jobs.stats:Stats",
+    "exec": "hbimg.mapreduce.jobs.exec:Exec",
 }
 
 

@@ -2,8 +2,8 @@
 
 The JSON form is one object with the fields `name`, `system`, `wall_clock_s` and `tasks` that `hbimg model fit` reads,
 and more; its tasks are the volumes that were done. On a slot the next volume is read, and the last result written,
-while a volume is worked on. So the tasks of a slot overlap; `start_s` is set so that reading, computing and writing
-of each follow one another up to its end.
+while a volume is worked on. So the tasks of a slot overlap: a task takes its slot from the moment when the slot turned
+to it, or earlier if reading, computing, writing and padding, one after the other, would not fit before its end.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from hbimg.mapreduce.cluster_report import cluster_lines
 from hbimg.mapreduce.outcomes import Outcome, State
 
 _SECONDS = ("read_s", "wait_s", "compute_s", "write_s", "pad_s")
 
 
-def make_report(
-    name: str, outcomes: Sequence[Outcome], wall_clock_s: float, servers: dict[str, str] | None = None
-) -> dict[str, Any]:
+def make_report(name: str, outcomes: Sequence[Outcome], wall_clock_s: float) -> dict[str, Any]:
     """Make the report of a run, ready for JSON.
 
     Parameters
@@ -30,12 +29,10 @@ def make_report(
         In any order.
     wall_clock_s : float
         From the start of the engine to its end, in seconds.
-    servers : dict or None
-        Key of a volume to the host of its region; None when all lies on this machine.
     """
     worked = [outcome for outcome in outcomes if outcome.slot and outcome.state in (State.DONE, State.FAILED)]
     done = sorted((o for o in worked if o.state is State.DONE), key=lambda o: o.start_s)
-    tasks = [_task(outcome, servers) for outcome in done]
+    tasks = [_task(outcome) for outcome in done]
     return {
         "name": name,
         "system": "hbimg",
@@ -46,8 +43,8 @@ def make_report(
         "bytes": {
             "input": sum(o.input_bytes for o in worked),
             "output": sum(o.output_bytes for o in worked),
-            "input_local": sum(t["input_bytes"] for t in tasks if t["local"]),
-            "input_remote": sum(t["input_bytes"] for t in tasks if not t["local"]),
+            "input_local": sum(o.input_bytes for o in worked if o.is_local),
+            "input_remote": sum(o.input_bytes for o in worked if not o.is_local),
         },
         "seconds": _seconds(worked),
         "slots": _slots(worked),
@@ -55,14 +52,13 @@ def make_report(
     }
 
 
-def _task(outcome: Outcome, servers: dict[str, str] | None) -> dict[str, Any]:
-    key = str(outcome.key)
+def _task(outcome: Outcome) -> dict[str, Any]:
     busy_s = outcome.read_s + outcome.compute_s + outcome.write_s + outcome.pad_s
     return {
-        "volume": key,
+        "volume": str(outcome.key),
         "host": outcome.host,
         "slot": outcome.slot,
-        "start_s": outcome.end_s - busy_s,
+        "start_s": min(outcome.start_s, outcome.end_s - busy_s),
         "end_s": outcome.end_s,
         "read_seconds": outcome.read_s,
         "wait_seconds": outcome.wait_s,
@@ -71,7 +67,9 @@ def _task(outcome: Outcome, servers: dict[str, str] | None) -> dict[str, Any]:
         "pad_seconds": outcome.pad_s,
         "input_bytes": outcome.input_bytes,
         "output_bytes": outcome.output_bytes,
-        "local": servers is None or servers.get(key) == outcome.host,
+        "local": outcome.is_local,
+        "source": outcome.source or outcome.host,
+        "task": outcome.task,
     }
 
 
@@ -118,6 +116,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     )
     rate = f", {size['input'] / 1e6 / wall_s:,.1f} MB/s" if wall_s > 0 else ""
     yield f"wall-clock {wall_s:.2f} s{rate}"
+    if "cluster" in report:
+        yield from cluster_lines(report)
     if report["slots"]:
         yield ""
         titles = f"{'volumes':>8}{'MB':>10}{'read s':>10}{'wait s':>9}{'compute s':>11}{'write s':>9}{'pad s':>8}"

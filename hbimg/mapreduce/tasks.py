@@ -44,6 +44,11 @@ def _ignore(key: VolumeKey) -> None:
     del key
 
 
+def _this_machine(key: VolumeKey) -> str:
+    del key
+    return ""
+
+
 def _at_once(key: VolumeKey, size_bytes: int) -> None:
     del key, size_bytes
 
@@ -71,6 +76,8 @@ class TaskSettings:
         Called with the key and how many of its bytes were read or written: waits as long as a simulated link does.
     stopped : callable
         Asked before each volume, and while padding: whether to stop.
+    source : callable
+        Asked with the key right after a volume was read: which host serves its rows.
     """
 
     result_name: str
@@ -82,6 +89,7 @@ class TaskSettings:
     scratch: Path | None = None
     on_start: Callable[[VolumeKey], None] = field(default=_ignore)
     stopped: Callable[[], bool] = field(default=_never)
+    source: Callable[[VolumeKey], str] = field(default=_this_machine)
     transfer: Callable[[VolumeKey, int], None] = field(default=_at_once)
 
 
@@ -96,6 +104,7 @@ class _Fetched:
     folder: tempfile.TemporaryDirectory[str] | None = None
     read_s: float = 0.0
     input_bytes: int = 0
+    source: str = ""
 
 
 def run_split(job: Job, volumes: VolumeTable, keys: Iterable[VolumeKey], settings: TaskSettings) -> Iterator[Outcome]:
@@ -192,6 +201,7 @@ class _Task:
                 return fetched
             fetched.folder = tempfile.TemporaryDirectory(prefix="hbimg-", dir=self._settings.scratch)
             fetched.volume = load(self._volumes, record, self._job, Path(fetched.folder.name), self._blocks)
+            fetched.source = self._settings.source(fetched.key)
             self._settings.transfer(fetched.key, fetched.volume.size_bytes)
         except FATAL:
             _drop(fetched)
@@ -229,6 +239,8 @@ class _Task:
         except Exception as error:  # noqa: BLE001 - a job may raise anything, and only its volume fails
             self._fail(worked, error)
         worked.write_s = time.perf_counter() - begin - worked.meter.compute_s
+        worked.meter.compute_s -= fetched.volume.streams.read_s  # it was taken from within the job
+        fetched.read_s += fetched.volume.streams.read_s
         # The volume's memory is free for the volume after the next one, its scratch folder is gone.
         fetched.input_bytes = fetched.volume.size_bytes
         _drop(fetched)
@@ -299,6 +311,7 @@ class _Task:
             end_s=now,
             input_bytes=fetched.volume.size_bytes if fetched.volume else fetched.input_bytes,
             output_bytes=output_bytes,
+            source=fetched.source,
         )
 
 
@@ -335,8 +348,8 @@ def _drop(fetched: _Fetched) -> None:
 
 def _check_name(artefact: Artefact, names: set[str]) -> None:
     name = artefact.name
-    if not name or name != name.strip() or "/" in name or "\0" in name or name in (".", ".."):
-        raise VolumeFailedError(f"{name!r} is no name for an artefact: give a file name without a folder")
+    if name != name.strip() or not name.isprintable() or any(part in ("", ".", "..") for part in name.split("/")):
+        raise VolumeFailedError(f"{name!r} is no name for an artefact: give a file name, or one below a folder")
     if name in names:
         raise VolumeFailedError(f"two artefacts are called {name!r}: each needs a name of its own")
     names.add(name)

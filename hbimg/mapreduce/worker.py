@@ -21,6 +21,7 @@ from hbimg.errors import HbimgError
 from hbimg.mapreduce.job import Job
 from hbimg.mapreduce.links import Links
 from hbimg.mapreduce.registry import load_class
+from hbimg.mapreduce.sources import Sources
 from hbimg.mapreduce.tasks import TaskSettings, run_split
 from hbimg.model import VolumeKey
 from hbimg.store import open_store
@@ -76,6 +77,7 @@ def _serve(channel: Channel) -> None:
                 scratch=Path(order["scratch"]),
                 on_start=lambda key: channel.send({"event": "start", "key": str(key)}),
                 stopped=lambda: bool(stopping),
+                source=Sources(volumes),
             )
             _work(channel, job, volumes, settings)
     except HbimgError as error:

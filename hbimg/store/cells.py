@@ -20,13 +20,19 @@ MAX_CHUNKS = 10_000
 
 
 def _digest(row: bytes, column: bytes, payload: Buffer) -> bytes:
-    seed = xxhash.xxh3_64_intdigest(row + b"\0" + column)
-    return xxhash.xxh3_64_digest(payload, seed)
+    return xxhash.xxh3_64_digest(payload, _seed(row, column))
 
 
-def seal(row: bytes, column: bytes, payload: Buffer) -> bytes:
-    """Give the cell for a payload that will stand at (row, column)."""
-    return b"".join((payload, _digest(row, column, payload)))
+def _seed(row: bytes, column: bytes) -> int:
+    return xxhash.xxh3_64_intdigest(row + b"\0" + column)
+
+
+def seal(row: bytes, column: bytes, *payload: Buffer) -> bytes:
+    """Give the cell for a payload, whole or in parts, that will stand at (row, column). It copies once."""
+    digest = xxhash.xxh3_64(seed=_seed(row, column))
+    for part in payload:
+        digest.update(part)
+    return b"".join((*payload, digest.digest()))
 
 
 def unseal(row: bytes, column: bytes, cell: Buffer) -> memoryview:
@@ -39,12 +45,17 @@ def unseal(row: bytes, column: bytes, cell: Buffer) -> memoryview:
     """
     view = memoryview(cell)
     payload = view[:-SEAL_BYTES]
-    if len(view) < SEAL_BYTES or bytes(view[-SEAL_BYTES:]) != _digest(row, column, payload):
+    check_seal(row, column, payload, bytes(view[len(payload) :]))
+    return payload
+
+
+def check_seal(row: bytes, column: bytes, payload: Buffer, seal: bytes) -> None:
+    """Make sure that a payload is the one that was sealed; CorruptCellError if it is not."""
+    if seal != _digest(row, column, payload):
         raise CorruptCellError(
             f"cell {column.decode(errors='replace')} of row {row.decode(errors='replace')} is damaged: its checksum "
             "does not agree with its bytes; run `hbimg verify`, and ingest the volume again with --replace"
         )
-    return payload
 
 
 def seal_all(row: bytes, payloads: dict[bytes, Buffer]) -> dict[bytes, Buffer]:

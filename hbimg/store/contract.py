@@ -20,10 +20,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from hbimg.errors import CellTooLargeError, ConfigError, StoreError
 from hbimg.rowkeys import MAX_ROW_BYTES, KeyRange
+from hbimg.store.receiving import ReceivedRow, copied_rows
 
 #: What a cell's value may be where it is handed over: anything with the buffer protocol, without a copy.
 Buffer = bytes | bytearray | memoryview
@@ -211,6 +212,45 @@ class Table(ABC):
             If the store cannot do it (`can_purge`): the message says how it is done.
         """
 
+    def read_ahead(self, key_range: KeyRange, families: Collection[str]) -> bool:  # noqa: ARG002 - for subclasses
+        """Bring the rows of a range near, so that a scan that follows soon does not wait, and tell whether it can.
+
+        A store that sends rows over a network, once for each scan, cannot: it does nothing and gives False.
+        """
+        return False
+
+    @property
+    def gateway(self) -> str:
+        """The host through which this thread's last call reached the data; '' where nobody stands between."""
+        return ""
+
+    def receive(
+        self, key_range: KeyRange, family: str, target: memoryview, tail_bytes: int = 0
+    ) -> Iterator[ReceivedRow]:
+        """Read the cells of one family of a range into an array, one behind the other, without their last bytes.
+
+        A store that can do so receives them there from its server, with no copy on the way.
+
+        Parameters
+        ----------
+        key_range : KeyRange
+        family : str
+        target : memoryview
+            Writable, of single bytes, with room for all payloads and one tail.
+        tail_bytes : int
+            How many bytes at the end of each cell are not for the array: they are given beside it.
+
+        Raises
+        ------
+        StoreError
+            At once, if the table has no such family.
+        CellTooLargeError
+            If the cells do not fit the array.
+        CorruptCellError
+            If a cell is shorter than its tail.
+        """
+        return copied_rows(self.scan(key_range, [family]), target, tail_bytes)
+
     def put(self, row: bytes, cells: Cells) -> None:
         """Write one row at once."""
         self.put_many([Put(row, cells)])
@@ -231,6 +271,8 @@ class Store(ABC):
 
     #: Servers that a store on one machine simulates; empty where there are none, or real ones.
     servers: tuple[SimulatedServer, ...] = ()
+    #: How it is reached, in words, where there is more than one way; else empty.
+    through: str = ""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -349,21 +391,3 @@ def split_column(column: bytes, families: Collection[str]) -> tuple[str, bytes]:
     if not 0 < len(qualifier) <= MAX_QUALIFIER_BYTES or b"\0" in qualifier:
         raise StoreError(f"column {column!r}: a qualifier has 1 to {MAX_QUALIFIER_BYTES} bytes and no NUL")
     return name, qualifier
-
-
-def settings_to_json(settings: TableSettings) -> dict[str, Any]:
-    """Give a JSON-ready mapping of table settings; `settings_from_json` reads it back."""
-    return {
-        "families": [[f.name, f.compression, f.data_block_encoding, f.about] for f in settings.families],
-        "split_points": [point.hex() for point in settings.split_points],
-        "attributes": dict(settings.attributes),
-    }
-
-
-def settings_from_json(data: dict[str, Any]) -> TableSettings:
-    """Read what `settings_to_json` gave."""
-    return TableSettings(
-        families=tuple(Family(*parts) for parts in data["families"]),
-        split_points=tuple(bytes.fromhex(point) for point in data["split_points"]),
-        attributes=data["attributes"],
-    )

@@ -65,11 +65,14 @@ class Servers:
         self._packings: dict[Server, Any] = {}
         self._process = os.getpid()
         self.servers: tuple[Server, ...] = address.servers
+        self._last = threading.local()
         first = self._open()
         own = Server(own_host, first.server.port)
         if address.own_host and own not in self.servers and self._same_cluster(own, first):
             self.servers = (own, *self.servers)
-        self._give_back(first)
+            first.close()  # else it would be taken for the next call, and lead all that is read around by its host
+        else:
+            self._give_back(first)
 
     def limits(self) -> Limits:
         """Give what looks at the limits of the server that is used first."""
@@ -96,8 +99,14 @@ class Servers:
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
+    @property
+    def last_host(self) -> str:
+        """The host whose server this thread's last call went to; '' before the first."""
+        return getattr(self._last, "host", "")
+
     def _call_once(self, method: str, arguments: tuple[Any, ...], doing: str, table: str | None) -> Any:
         connection = self._take()
+        self._last.host = connection.server.host
         try:
             answer = connection.call(method, *arguments, doing=doing, table=table)
         except BaseException:

@@ -94,18 +94,19 @@ def write_series(
     paths: list[Path] = []
     for time in range(series.times):
         for plane in range(series.planes):
-            dataset = _dataset(series, plane, time)
+            dataset = base_dataset(series, plane, time)
             for keyword, value in {**tags, **(each(plane, time) if each else {})}.items():
                 if value is None:
                     dataset.pop(keyword, None)
                 else:
                     setattr(dataset, keyword, value)
             paths.append(folder / f"{series.uid:02d}-{len(paths) + 1:04d}.dcm")
-            _write(dataset, paths[-1], series.transfer_syntax)
+            write_dataset(dataset, paths[-1], series.transfer_syntax)
     return paths
 
 
-def _dataset(series: SyntheticSeries, plane: int, time: int) -> Dataset:
+def base_dataset(series: SyntheticSeries, plane: int, time: int) -> Dataset:
+    """Give the data set of one plane at one time."""
     from pydicom.dataset import Dataset
 
     dataset = Dataset()
@@ -138,7 +139,8 @@ def _dataset(series: SyntheticSeries, plane: int, time: int) -> Dataset:
     return dataset
 
 
-def _write(dataset: Dataset, path: Path, transfer_syntax: str) -> None:
+def write_dataset(dataset: Dataset, path: Path, transfer_syntax: str) -> None:
+    """Write a data set of 16-bit samples in a transfer syntax."""
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hbimg.errors import (
-    StoreError,
-)
+from hbimg.errors import CellTooLargeError, CorruptCellError, StoreError
 from hbimg.rowkeys import KeyRange
 from hbimg.store.contract import (
     Family,
@@ -96,3 +94,32 @@ class ScanContract(StoreHooks):
         table.put_many(Put(b"b" + row.key[1:], {c: bytes(v) for c, v in row.cells.items()}) for row in table.scan(ALL))
         table.delete_many(row.key for row in table.scan(KeyRange(b"a", b"b")))
         assert contents(table) == {b"b" + row: {b"m:q": row} for row in ROWS}
+
+    # -- into an array -----------------------------------------------------------------------------------------------
+
+    def test_cells_are_received_into_an_array(self, table: Table) -> None:
+        """Cells of all sizes, of one and of several columns, one behind the other, their last bytes beside it."""
+        sizes = [3, 100, 5000, 1 << 20, 4096, 3, 250_000]
+        rows = {
+            b"%02d" % n: {b"i:%04d" % k: bytes([n + k]) * size for k in range(n % 3 + 1)}
+            for n, size in enumerate(sizes)
+        }
+        table.put_many(Put(row, {**cells, b"m:q": b"not wanted"}) for row, cells in rows.items())
+        values = [cell for cells in rows.values() for cell in cells.values()]
+        target = bytearray(sum(len(cell) - 3 for cell in values) + 3)
+        seen: dict[bytes, dict[bytes, bytes]] = {}
+        for row in table.receive(ALL, "i", memoryview(target), 3):
+            seen[row.key] = {column: bytes(payload) + tail for column, (payload, tail) in row.cells.items()}
+        assert seen == rows
+        assert bytes(target[:-3]) == b"".join(cell[:-3] for cell in values)
+
+    def test_what_does_not_fit_the_array_is_an_error(self, table: Table) -> None:
+        table.put_many([Put(b"a", {b"i:0": bytes(100)}), Put(b"b", {b"i:0": bytes(100)})])
+        with pytest.raises(CellTooLargeError, match="only 99 are left"):
+            list(table.receive(ALL, "i", memoryview(bytearray(199))))
+        with pytest.raises(CorruptCellError, match="only 100 bytes"):
+            list(table.receive(ALL, "i", memoryview(bytearray(1000)), 101))
+        with pytest.raises(StoreError, match="family 'x'"):
+            table.receive(ALL, "x", memoryview(bytearray(10)))
+        assert [row.key for row in table.receive(KeyRange(b"b"), "i", memoryview(bytearray(100)))] == [b"b"]
+        assert list(table.receive(KeyRange(b"c"), "i", memoryview(bytearray(0)))) == []

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
 from hbimg.volumes.content import FrameEncoding, FrameRun, SourceFile, VolumeContent
 from hbimg.volumes.reader import StoredFile, VolumeReader
 from hbimg.volumes.record import VolumeRecord, digest_of
@@ -39,3 +44,13 @@ __all__ = [
     "settle_results",
     "store_content",
 ]
+
+
+class _Room(ModuleType):
+    """This room; called, it is the function `hbimg.volumes(table, where)` of `hbimg.access` (docs/decisions/0092)."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return import_module("hbimg.access").volumes(*arguments, **named)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -70,7 +70,8 @@ class SourceFile:
         How the file is packed (``{"kind": "gzip", ...}``), or None. A packed file comes back as the same stream:
         kept whole beside the frames when ``"kept"`` is true, packed again by the recorded recipe else.
     facts : mapping
-        What the reader knows of this file alone, ready for JSON: SOP instance UID, instance number, position, time.
+        What the reader knows of this file alone, ready for JSON: SOP instance UID, instance number, position, time;
+        ``attached`` for a file that lies beside the image and came in with it (a sidecar, events).
     """
 
     name: str
@@ -121,6 +122,11 @@ class FrameEncoding:
     transfer_syntax: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_pictures(self) -> bool:
+        """Whether frames are whole picture files."""
+        return bool(self.details.get("pictures"))
+
 
 @dataclass(frozen=True, slots=True)
 class VolumeContent:
@@ -130,9 +136,11 @@ class VolumeContent:
     ----------
     key : VolumeKey
     kind : str
-        ``volume``, or ``series`` for files that are kept byte for byte but are no volume (a scout, a report).
+        ``volume``, ``series`` for files that are kept byte for byte but are no volume (a scout, a report), or ``files``
+        for what a data set has beside its images.
     format : str
-        ``dicom``, ``nifti1``, ``nifti2``, ``nifti1-pair``, ``nifti2-pair``.
+        ``dicom``, ``nifti1``, ``nifti2``, ``nifti1-pair``, ``nifti2-pair``, ``cifti2``; ``jpeg``, ``png``, ``tiff``,
+        ``ppm``, or ``pictures`` for several of these; ``bids`` for files beside images.
     files : tuple of SourceFile
         In the order of their frames.
     geometry : Geometry or None
@@ -151,6 +159,8 @@ class VolumeContent:
         What is missing of a volume that was accepted incomplete.
     plane_map : mapping
         Which plane each frame is: ``{"order": "running"}`` when frame n is plane n, and by what planes were ordered.
+    dataset : str
+        ``bids`` where the files are part of a BIDS data set, and their names are its paths; else empty.
     """
 
     key: VolumeKey
@@ -165,6 +175,7 @@ class VolumeContent:
     remarks: tuple[str, ...] = ()
     missing: Mapping[str, Any] | None = None
     plane_map: Mapping[str, Any] = field(default_factory=dict)
+    dataset: str = ""
 
     @property
     def frames(self) -> int:

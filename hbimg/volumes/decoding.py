@@ -1,10 +1,12 @@
-"""Turns stored frames into samples: native ones are viewed as they lie, pydicom decodes compressed ones."""
+"""Turns stored frames into planes: native grey ones are viewed as they lie, pydicom decodes the others."""
 
 from __future__ import annotations
 
+import base64
 import struct
 import warnings
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,15 +14,24 @@ from numpy.typing import NDArray
 
 from hbimg.errors import VolumeError
 from hbimg.volumes.content import FrameEncoding
-from hbimg.volumes.pictures import decode_pictures, is_pictures
+from hbimg.volumes.pictures import decode_pictures
 
 _EMPTY_OFFSET_TABLE = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
 _SEQUENCE_END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+_EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+_EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
 
 def is_compressed(encoding: FrameEncoding) -> bool:
     """Tell whether frames are decoded one by one: DICOM's fragments, or whole picture files."""
-    return bool(encoding.details.get("fragments")) or is_pictures(encoding)
+    return bool(encoding.details.get("fragments")) or encoding.is_pictures
+
+
+def is_plain(encoding: FrameEncoding) -> bool:
+    """Tell whether frames are the samples of planes as they lie in a volume: not compressed, tiled or coded colours."""
+    details = encoding.details
+    is_coded = encoding.transfer_syntax is not None and encoding.samples > 1
+    return not (is_compressed(encoding) or is_coded or "mosaic" in details)
 
 
 def native_planes(samples: bytes | memoryview, encoding: FrameEncoding) -> NDArray[Any]:
@@ -43,58 +54,98 @@ def native_planes(samples: bytes | memoryview, encoding: FrameEncoding) -> NDArr
 
 
 def decode_planes(frames: Sequence[bytes | memoryview], encoding: FrameEncoding) -> NDArray[Any]:
-    """Decode frames, one plane each, into one new array.
+    """Decode frames of a DICOM volume into one new array of planes, in the order of frames and of the tiles in them.
 
     Returns
     -------
-    ndarray, shape (frames, rows, columns), dtype `encoding.dtype`
+    ndarray, shape (planes, rows, columns), dtype `encoding.dtype`
+        With colour (planes, rows, columns, 3): red, green and blue, whatever the stored colour space.
 
     Raises
     ------
     VolumeError
         If a frame cannot be decoded, or no decoder for its transfer syntax is installed.
     """
-    if is_pictures(encoding):
+    if encoding.is_pictures:
         return decode_pictures(frames, encoding)
-    planes = np.empty((len(frames), encoding.rows, encoding.columns), encoding.dtype)
+    mosaic = encoding.details.get("mosaic")
+    each = encoding.planes if mosaic else 1
+    colour = (encoding.samples,) if encoding.samples > 1 else ()
+    planes = np.empty((len(frames) * each, encoding.rows, encoding.columns, *colour), encoding.dtype)
+    down, across = (mosaic["down"], mosaic["across"]) if mosaic else (1, 1)
+    shape = (encoding.rows * down, encoding.columns * across)
     for index, frame in enumerate(frames):
-        if is_compressed(encoding):
-            samples = _decompressed(frame, encoding, index)
-            if samples.shape != planes.shape[1:]:
-                raise VolumeError(f"frame {index} has shape {samples.shape}, not {planes.shape[1:]} as its header says")
-            planes[index] = samples
-        else:
-            planes[index] = native_planes(frame, encoding)[0]
+        samples = _samples(frame, encoding, shape, index)
+        if samples.shape != (*shape, *colour):
+            raise VolumeError(f"frame {index} has shape {samples.shape}, not {(*shape, *colour)} as its header says")
+        planes[index * each : (index + 1) * each] = _tiles(samples, encoding)[:each] if mosaic else samples
     return planes
 
 
-def _decompressed(frame: bytes | memoryview, encoding: FrameEncoding, index: int) -> NDArray[Any]:
-    # Decoders warn of what they can do nothing about (padding, colour); the shape is checked by the caller.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _decoded(frame, encoding, index)
+def _tiles(sheet: NDArray[Any], encoding: FrameEncoding) -> NDArray[Any]:
+    """View a tile sheet as its tiles, row by row: shape (tiles, rows, columns)."""
+    rows, columns = encoding.rows, encoding.columns
+    tiled = sheet.reshape(sheet.shape[0] // rows, rows, sheet.shape[1] // columns, columns)
+    return tiled.swapaxes(1, 2).reshape(-1, rows, columns)
 
 
-def _decoded(frame: bytes | memoryview, encoding: FrameEncoding, index: int) -> NDArray[Any]:
+def _samples(frame: bytes | memoryview, encoding: FrameEncoding, shape: tuple[int, int], index: int) -> NDArray[Any]:
+    palette = encoding.details.get("palette")
+    if is_compressed(encoding) or (encoding.samples > 1 and not palette):
+        # Decoders warn of what they can do nothing about (padding, colour); the shape is checked by the caller.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            samples = _decoded(frame, encoding, shape, index)
+    else:
+        dtype = _index_dtype(encoding) if palette else encoding.dtype
+        samples = np.frombuffer(frame, dtype)
+        if samples.size != shape[0] * shape[1]:
+            raise VolumeError(f"frame {index} has {samples.size:,} samples, not {shape[0]} x {shape[1]}")
+        samples = samples.reshape(shape)
+    return _coloured(samples, palette) if palette else samples
+
+
+def _index_dtype(encoding: FrameEncoding) -> str:
+    """Give numpy's name of a stored number that stands for a colour."""
+    details = encoding.details
+    order = ">" if encoding.transfer_syntax == _EXPLICIT_BIG else "<"
+    return f"{order}{'i' if details['pixel_representation'] else 'u'}{details['bits_allocated'] // 8}"
+
+
+def _coloured(numbers: NDArray[Any], palette: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """Look up colours; numbers before the first and behind the last colour have these (PS3.3, C.7.6.3.1.5)."""
+    table = np.frombuffer(zlib.decompress(base64.b64decode(palette["rgb"])), np.uint8).reshape(-1, 3)
+    found: NDArray[np.uint8] = table[np.clip(numbers.astype(np.int64) - palette["first"], 0, len(table) - 1)]
+    return found
+
+
+def _decoded(frame: bytes | memoryview, encoding: FrameEncoding, shape: tuple[int, int], index: int) -> NDArray[Any]:
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     details = encoding.details
+    is_colour = encoding.samples > 1 and "palette" not in details
     options: dict[str, Any] = {
-        "raw": True,
-        "rows": encoding.rows,
-        "columns": encoding.columns,
+        "raw": not is_colour,  # else made red, green and blue
+        "rows": shape[0],
+        "columns": shape[1],
         "number_of_frames": 1,
-        "samples_per_pixel": encoding.samples,
+        "samples_per_pixel": encoding.samples if is_colour else 1,
         "photometric_interpretation": details["photometric_interpretation"],
+        "planar_configuration": details.get("planar_configuration", 0),
         "pixel_representation": details["pixel_representation"],
         "bits_allocated": details["bits_allocated"],
         "bits_stored": details["bits_stored"],
         "pixel_keyword": "PixelData",
     }
-    fragments = _EMPTY_OFFSET_TABLE + bytes(frame) + _SEQUENCE_END
+    data = bytes(frame)
+    syntax = encoding.transfer_syntax or ""
+    if is_compressed(encoding):
+        data = _EMPTY_OFFSET_TABLE + data + _SEQUENCE_END
+    elif syntax != _EXPLICIT_BIG:
+        syntax = _EXPLICIT_LITTLE  # implicit and deflated ones hold the same samples
     try:
-        samples, _ = get_decoder(UID(encoding.transfer_syntax or "")).as_array(fragments, index=0, **options)
+        samples, _ = get_decoder(UID(syntax)).as_array(data, index=0, **options)
     except (RuntimeError, NotImplementedError) as error:
         raise VolumeError(_advice(encoding, index, error)) from error
     except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:

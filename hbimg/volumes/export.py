@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -42,8 +43,10 @@ class Exporter:
         self._spellings: dict[str, PurePosixPath] = {}
         self._case_blind: bool | None = None
 
-    def originals(self, volumes: VolumeTable, record: VolumeRecord) -> Iterator[Exported]:
-        """Write the original files of a volume, byte for byte, below ``project/subject/session/scan``.
+    def originals(
+        self, volumes: VolumeTable, record: VolumeRecord, below: PurePosixPath | None = None
+    ) -> Iterator[Exported]:
+        """Write the original files of a volume, byte for byte, below ``project/subject/session/scan``, or `below`.
 
         Raises
         ------
@@ -53,20 +56,36 @@ class Exporter:
             If a file does not come back with its SHA-256.
         """
         for stored, pieces in VolumeReader(volumes, record).originals():
-            path = self._write(self._folder_of(record) / _safe(stored.name), pieces)
+            folder = self._folder_of(record) if below is None else below
+            path = self.write(folder / _safe(stored.name), pieces)
             yield Exported(path, stored.size_bytes, stored.sha256)
 
     def result(self, volumes: VolumeTable, record: VolumeRecord, manifest: Manifest) -> Iterator[Exported]:
         """Write the artefacts of a result below ``project/subject/session/scan``; errors as for originals."""
         for artefact in manifest.artefacts:
             path = self._folder_of(record) / _safe(artefact.name)
-            written = self._write(path, read_artefact(volumes, manifest, artefact))
+            written = self.write(path, read_artefact(volumes, manifest, artefact))
             yield Exported(written, artefact.size_bytes, artefact.sha256)
+
+    def file(self, inside: PurePosixPath, pieces: Iterable[bytes]) -> Exported:
+        """Write a file below the folder, and tell its size and SHA-256; errors as for `write`."""
+        sha256, size_bytes = hashlib.sha256(), 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size_bytes
+            for piece in pieces:
+                sha256.update(piece)
+                size_bytes += len(piece)
+                yield piece
+
+        path = self.write(inside, counted())
+        return Exported(path, size_bytes, sha256.hexdigest())
 
     def _folder_of(self, record: VolumeRecord) -> PurePosixPath:
         return PurePosixPath(*record.key.labels)
 
-    def _write(self, inside: PurePosixPath, pieces: Iterable[bytes]) -> Path:
+    def write(self, inside: PurePosixPath, pieces: Iterable[bytes]) -> Path:
+        """Write a file below the folder, whole or not at all; ExportError if it is there already, or cannot be."""
         path = self.folder / inside
         draft = path.with_name(f".hbimg-{os.getpid()}.part")
         try:

@@ -37,8 +37,9 @@ class NiftiVoxels:
 def nifti_of(planes: NDArray[Any], geometry: Geometry, encoding: FrameEncoding) -> NiftiVoxels:
     """Lay the planes of a classic DICOM volume out as dcm2niix does.
 
-    dcm2niix flips rows, so that j rises where DICOM's row numbers fall, and leaves planes in the order of the normal;
-    images of one time that say they were acquired in 3-D it also turns to the nearest RAS axes (its option ``-x``).
+    dcm2niix flips rows, so that j rises where DICOM's row numbers fall, and leaves planes in the order of the normal,
+    or, for mosaics, of the protocol's slices; images of one time that say they were acquired in 3-D it also turns to
+    the nearest RAS axes (its option ``-x``).
 
     Parameters
     ----------
@@ -55,6 +56,9 @@ def nifti_of(planes: NDArray[Any], geometry: Geometry, encoding: FrameEncoding) 
     """
     scaled = _scaled(planes, encoding.details)
     array, affine = planes_as_nifti(scaled, geometry)
+    mosaic = encoding.details.get("mosaic")
+    if mosaic and not mosaic["rising"]:
+        array, affine = _planes_reversed(array, affine)
     if encoding.details.get("acquisition_type") == "3D" and array.ndim == 3:
         array, affine = _nearest_ras(array, affine)
     return NiftiVoxels(array, affine, geometry.slope, geometry.intercept)
@@ -98,6 +102,14 @@ def _scaled(planes: NDArray[Any], details: Mapping[str, Any]) -> NDArray[Any]:
     slopes = np.asarray(details["rescale_slopes"], np.float64)[:, None, None]
     intercepts = np.asarray(details["rescale_intercepts"], np.float64)[:, None, None]
     return (planes * slopes + intercepts).astype(np.float32)
+
+
+def _planes_reversed(array: NDArray[Any], affine: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """View the planes in the opposite order."""
+    turned = affine.copy()
+    turned[:3, 3] += affine[:3, 2] * (array.shape[2] - 1)
+    turned[:3, 2] *= -1
+    return array[:, :, ::-1], turned + 0.0
 
 
 def _nearest_ras(array: NDArray[Any], affine: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from hbimg.errors import UnreadableFileError, VolumeError
+from hbimg.errors import TooManyPixelsError, UnreadableFileError, VolumeError
 from hbimg.volumes.content import FrameEncoding
 
 #: The formats that are read, as Pillow calls them; no other of its readers ever sees a file.
@@ -66,15 +66,6 @@ class PictureFacts:
     def shape(self) -> tuple[int, int, int, str]:
         """What must agree for pictures to lie in one array: rows, columns, samples, dtype."""
         return (self.rows, self.columns, self.samples, self.dtype)
-
-
-class TooManyPixelsError(UnreadableFileError):
-    """A picture promises more pixels than are ever decoded: it may be a bomb."""
-
-
-def is_pictures(encoding: FrameEncoding) -> bool:
-    """Tell whether frames are whole picture files."""
-    return bool(encoding.details.get("pictures"))
 
 
 def examine_picture(stream: BinaryIO, name: str) -> PictureFacts:
@@ -143,6 +134,13 @@ def decode_picture(frame: bytes | memoryview, index: int = 0) -> NDArray[Any]:
         return np.stack(planes)
 
 
+def encode_png(pixels: NDArray[Any]) -> bytes:
+    """Give a PNG file of pixels of shape (rows, columns) or (rows, columns, samples), exactly as they are."""
+    from PIL import Image
+
+    return _png(Image.fromarray(np.ascontiguousarray(pixels)))
+
+
 def png_strip(pictures: Sequence[tuple[NDArray[np.uint8], int, int]], columns: int = 0, gap: int = 8) -> bytes:
     """Draw pictures side by side, `columns` in a row (0: all), each resized to its width and height in pixels.
 
@@ -163,8 +161,12 @@ def png_strip(pictures: Sequence[tuple[NDArray[np.uint8], int, int]], columns: i
             canvas.paste(Image.fromarray(pixels).convert("RGB").resize((w, h)), (left, top))
             left += w + gap
         top += max(h for _, _, h in row) + gap
+    return _png(canvas)
+
+
+def _png(image: Any) -> bytes:
     out = io.BytesIO()
-    canvas.save(out, "PNG")
+    image.save(out, "PNG")
     return out.getvalue()
 
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
-from hbimg.errors import CorruptCellError, HbimgError, VolumeChangedError, VolumeNotFoundError
+from hbimg.errors import CellTooLargeError, CorruptCellError, HbimgError, VolumeChangedError, VolumeNotFoundError
 from hbimg.store import Row
-from hbimg.store.cells import unseal
+from hbimg.store.cells import SEAL_BYTES, check_seal, unseal
 from hbimg.volumes.content import FrameRun
 from hbimg.volumes.packing import pack_again
 from hbimg.volumes.record import VolumeRecord
 from hbimg.volumes.table import VolumeTable
 from hbimg.volumes.writer import FILE_FACTS
+
+if TYPE_CHECKING:  # who wants bytes only shall not wait for numpy
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class StoredFile:
     literal_bytes: int
     stream_bytes: int
     unpacked_bytes: int
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it lies beside the image and came in with it: a sidecar, gradients, events."""
+        return bool(self.facts.get("attached"))
 
     @property
     def frames(self) -> int:
@@ -80,7 +86,7 @@ class VolumeReader:
                 raise self._gone("frame", expected)
             expected += 1
             chunks = [unseal(row.key, column, cell) for column, cell in row.cells.items()]
-            if not _are_counted(row):
+            if not _are_counted(row.cells):
                 raise self._gone("a chunk of frame", expected - 1)
             yield chunks[0] if len(chunks) == 1 else memoryview(b"".join(chunks))
         if expected != record.frames:
@@ -88,14 +94,40 @@ class VolumeReader:
 
     def frame_bytes(self) -> npt.NDArray[np.uint8]:
         """Give the bytes of all frames, one behind the other: an array of shape (frame_bytes,), dtype uint8."""
-        out = np.empty(self.record.frame_bytes, np.uint8)
-        target, position = out.data, 0
-        for frame in self.frames():
-            target[position : position + len(frame)] = frame
-            position += len(frame)
-        if position != len(target):
-            raise CorruptCellError(f"{self.record.key}: its frames have {position:,} bytes of {len(target):,}")
-        return out
+        import numpy as np
+
+        record = self.record
+        out = np.empty(record.frame_bytes + SEAL_BYTES, np.uint8)  # every payload is received with its seal behind it
+        key_range = self._volumes.scheme.frames_range(record.key, record.generation)
+        expected = size_bytes = 0
+        try:
+            for row in self._volumes.table.receive(key_range, "i", out.data, SEAL_BYTES):
+                if int(row.key[-6:]) != expected:
+                    raise self._gone("frame", expected)
+                if not _are_counted(row.cells):
+                    raise self._gone("a chunk of frame", expected)
+                for column, (payload, found) in row.cells.items():
+                    check_seal(row.key, column, payload, found)
+                    size_bytes += len(payload)
+                expected += 1
+        except CellTooLargeError as error:
+            raise CorruptCellError(f"{record.key}: it has more bytes than its record says: {error}") from error
+        if expected != record.frames:
+            raise self._gone("frame", expected)
+        if size_bytes != record.frame_bytes:
+            raise CorruptCellError(f"{record.key}: its frames have {size_bytes:,} bytes of {record.frame_bytes:,}")
+        return out[:-SEAL_BYTES]
+
+    def read_ahead(self) -> bool:
+        """Bring all rows near, unverified, and tell whether reading them soon will not wait; False: nothing was done.
+
+        See `hbimg.store.Table.read_ahead`.
+        """
+        scheme, key, generation = self._volumes.scheme, self.record.key, self.record.generation
+        table = self._volumes.table
+        return table.read_ahead(scheme.files_range(key, generation), ["h"]) and table.read_ahead(
+            scheme.frames_range(key, generation), ["i"]
+        )
 
     def files(self) -> Iterator[StoredFile]:
         """Give what is stored of each source file, in order, without frames."""
@@ -124,8 +156,6 @@ class VolumeReader:
         frames = _Frames(self.frames(), copy=copy)
         for stored, blob in self._file_blobs():
             yield stored, _interleaved(stored, blob, frames)
-            for _ in blob:  # a kept stream that nobody wanted
-                pass
 
     def _file_blobs(self) -> Iterator[tuple[StoredFile, Iterator[bytes]]]:
         record = self.record
@@ -135,7 +165,7 @@ class VolumeReader:
         for number in range(record.files):
             if row is None or int(row.key[-12:-6]) != number:
                 raise self._gone("file", number)
-            stored = _stored_file(number, row)
+            stored = stored_file(number, row)
             blob = _Blob(row, rows, partial(self._gone, "a part of file", number))
             yield stored, iter(blob)
             row = blob.next_file()
@@ -163,13 +193,15 @@ class _Blob:
         self._gone = gone
         self._rows = rows
         self._next: Row | None = None
+        self._wanted = True
         self._pieces = self._read()
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
 
     def next_file(self) -> Row | None:
-        """Give the first row of the file behind this one."""
+        """Give the first row of the file behind this one; what nobody took (a kept stream) is passed over unread."""
+        self._wanted = False
         for _ in self._pieces:
             pass
         return self._next
@@ -178,24 +210,26 @@ class _Blob:
         row: Row | None = self._first
         name, part = self._first.key[:-5], 0
         while row is not None and row.key[:-5] == name:
-            if int(row.key[-5:]) != part or not _are_counted(row):
+            if int(row.key[-5:]) != part or not _are_counted(row.cells):
                 raise self._gone()
-            # Copied before the scan goes on: the caller may hold a piece for longer.
-            yield from [
-                bytes(unseal(row.key, column, cell)) for column, cell in row.cells.items() if column != FILE_FACTS
-            ]
+            if self._wanted:
+                # Copied before the scan goes on: the caller may hold a piece for longer.
+                yield from [
+                    bytes(unseal(row.key, column, cell)) for column, cell in row.cells.items() if column != FILE_FACTS
+                ]
             row = next(self._rows, None)
             part += 1
         self._next = row
 
 
-def _are_counted(row: Row) -> bool:
+def _are_counted(columns: Collection[bytes]) -> bool:
     """Whether a row has all of its chunks up to the last one."""
-    chunks = [column for column in row.cells if column != FILE_FACTS]
+    chunks = [column for column in columns if column != FILE_FACTS]
     return not chunks or int(chunks[-1].partition(b":")[2]) == len(chunks) - 1
 
 
-def _stored_file(number: int, row: Row) -> StoredFile:
+def stored_file(number: int, row: Row) -> StoredFile:
+    """Read the facts of a file from its first row."""
     facts = json.loads(bytes(unseal(row.key, FILE_FACTS, row.cells[FILE_FACTS])))
     facts["runs"] = tuple(FrameRun(*run) for run in facts["runs"])
     return StoredFile(number, **facts)

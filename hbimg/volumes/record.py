@@ -54,6 +54,7 @@ class VolumeRecord:
     missing: Mapping[str, Any] | None = None
     plane_map: Mapping[str, Any] = field(default_factory=dict)
     stored: Mapping[str, Any] = field(default_factory=dict)
+    dataset: str = ""
 
     @property
     def is_volume(self) -> bool:
@@ -86,6 +87,7 @@ class VolumeRecord:
             missing=content.missing,
             plane_map=content.plane_map,
             stored=stored,
+            dataset=content.dataset,
         )
 
     def to_json(self) -> dict[str, Any]:

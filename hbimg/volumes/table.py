@@ -15,10 +15,10 @@ from typing import Any
 from hbimg import __version__
 from hbimg.errors import (
     ConfigError,
-    StoreBusyError,
     TableExistsError,
     TableFormatError,
     TableNotFoundError,
+    VolumeBusyError,
     VolumeNotFoundError,
 )
 from hbimg.model import VolumeKey
@@ -188,14 +188,14 @@ class VolumeTable:
                 yield decoded.volume
 
     def claim(self, key: VolumeKey) -> Claim:
-        """Claim a volume for writing or removing; StoreBusyError if another process holds it."""
+        """Claim a volume for writing or removing; VolumeBusyError if another process holds it."""
         return claim_volume(self.table, self.scheme, key)
 
     def settle(self, key: VolumeKey) -> None:
         """Delete what a killed process left of a volume, if one did and nobody else is at it."""
         row = self.scheme.volume(key)
         if claim_in(row, self.table.get(row)).is_unfinished:
-            with suppress(StoreBusyError):
+            with suppress(VolumeBusyError):
                 self.claim(key).abandon()
 
     def remove(self, key: VolumeKey) -> int:
@@ -205,7 +205,7 @@ class VolumeTable:
         ------
         VolumeNotFoundError
             If there is neither.
-        StoreBusyError
+        VolumeBusyError
             If another process writes it.
         """
         if next(self.table.scan(self.scheme.range_of(*key.labels)), None) is None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbimg.errors import VolumeError
-from hbimg.volumes.decoding import decode_planes, is_compressed
+from hbimg.volumes.decoding import decode_planes, is_plain
 from hbimg.volumes.reader import VolumeReader
 from hbimg.volumes.record import VolumeRecord
 
@@ -30,7 +30,7 @@ def voxels(reader: VolumeReader) -> npt.NDArray[Any]:
         If the record is a series that was set aside, or its frames cannot be decoded here.
     """
     encoding = reader.record.encoding
-    if encoding is None or is_compressed(encoding):
+    if encoding is None or not is_plain(encoding):
         return voxels_of_frames(reader.record, [bytes(frame) for frame in reader.frames()])
     return voxels_of_frames(reader.record, reader.frame_bytes())
 
@@ -44,7 +44,8 @@ def voxels_of_frames(
     ----------
     record : VolumeRecord
     frames : array of shape (frame_bytes,), dtype uint8, or sequence of buffers
-        Where frames are compressed, one buffer for each; else all of them, one behind the other.
+        Where frames are plain (`hbimg.volumes.decoding.is_plain`) all of them, one behind the other; else one buffer
+        for each.
     """
     geometry, encoding = record.geometry, record.encoding
     if geometry is None or encoding is None:
@@ -57,6 +58,12 @@ def voxels_of_frames(
         planes = flat.size // (encoding.samples * geometry.shape[0] * geometry.shape[1])
         wanted = math.prod(geometry.shape[2:])
         raise VolumeError(f"{record.key} is incomplete: {planes} of {wanted} planes are there, which make no array")
+    listed = record.plane_map.get("planes")
+    if listed:
+        as_stored = flat.reshape(len(listed), -1)
+        running = np.empty_like(as_stored)
+        running[listed] = as_stored
+        flat = running.ravel()
     if encoding.samples == 1:
         return flat.reshape(geometry.shape, order="F")
     coloured = flat.reshape((encoding.samples, *geometry.shape), order="F")

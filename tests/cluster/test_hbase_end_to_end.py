@@ -76,6 +76,20 @@ def test_images_come_back_as_they_went_in(images, stores, table_name, tmp_path):
     assert first == second
 
 
+T1 = Path(os.environ.get("HBIMG_TEST_DATA", Path(__file__).parents[2] / "../shared/data")) / "t1-structural" / "dicoms"
+
+
+@pytest.mark.skipif(not T1.is_dir(), reason="no reference data: set HBIMG_TEST_DATA to their folder")
+def test_a_t1_series_comes_back_as_it_went_in(stores, table_name, tmp_path):
+    """A whole brain, plane by plane, as a scanner wrote it."""
+    where = ["--store", stores[0], "--table", table_name]
+    hbimg("ingest", T1, *where, "--project", "t1", "--workers", "2")
+    (listed,) = json.loads(hbimg("ls", *where, "--json"))
+    assert listed["files"] == len(list(T1.iterdir()))
+    hbimg("export", *where, "--to", tmp_path / "files")
+    assert hashes(tmp_path / "files") == hashes(T1)
+
+
 def _without_times(listing):
     """A volume's line without what differs between two ingests of the same files."""
     return {name: value for name, value in listing.items() if name not in ("generation", "ingested_at", "stored_at")}
@@ -104,8 +118,11 @@ def test_volumes_are_shown_and_removed(images, stores, table_name):
     assert hbimg("show", *where, keys[0])
     hbimg("rm", *where, keys[0], "--yes")
     assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[1:]
-    assert "major_compact" in hbimg("rm", *where, keys[1], "--yes", "--purge", fails=True)
+    through_thrift = ["--store", f"{stores[0]}?client=thrift", "--table", table_name]
+    assert "major_compact" in hbimg("rm", *through_thrift, keys[1], "--yes", "--purge", fails=True)
     assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[1:]
+    hbimg("rm", *where, keys[1], "--yes", "--purge")
+    assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[2:]
     hbimg("tables", "--store", stores[0], "--drop", table_name, "--yes")
     assert table_name in hbimg("ls", *where, fails=True)
 
@@ -113,8 +130,8 @@ def test_volumes_are_shown_and_removed(images, stores, table_name):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("hbase://{head}:9999", "nothing listens"),
-        ("hbase://{head}:9870?timeout_s=5", "does not speak"),
+        ("hbase://{head}:9999?client=thrift", "nothing listens"),
+        ("hbase://{head}:9870?timeout_s=5&client=thrift", "does not speak"),
         ("hbase://nowhere.invalid", "no host"),
         ("hbase://{head}?timeout=5", "unknown option"),
     ],
@@ -123,6 +140,14 @@ def test_a_wrong_address_is_one_line(cluster, url, said):
     message = hbimg("tables", "--store", url.format(head=cluster.head), fails=True)
     assert said in message
     assert len(message.strip().splitlines()) == 1
+
+
+def test_a_table_of_others_is_one_line(stores, table_name, thrift, cluster):
+    thrift(cluster.workers[0]).create_table(table_name, {"i": {}})
+    for command in ("ls", "verify"):
+        message = hbimg(command, "--store", stores[0], "--table", table_name, fails=True)
+        assert "not hbimg's" in message
+        assert len(message.strip().splitlines()) == 1
 
 
 def test_a_profile_names_the_store(cluster, tmp_path, monkeypatch):

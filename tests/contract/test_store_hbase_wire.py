@@ -309,6 +309,9 @@ def test_the_own_hosts_server_is_preferred_only_if_it_is_of_the_same_cluster(hba
         other = Server("localhost", server.port)
         servers = Servers(address, connect, "localhost")
         assert servers.servers == (other, *address.servers)
+        # Not only first in the list: the connection on which the cluster was asked leads to the other host.
+        servers.call("getClusterId", doing="asking")
+        assert servers.last_host == "localhost"
         servers.close()
         names = iter(["one", "another"])
         hbase.getClusterId = lambda: next(names)

@@ -6,21 +6,16 @@ Run on the machine with the engine, since containers are killed from outside: ``
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
-from pathlib import Path
 
 import pytest
+from broken_cluster import CLIENT, VICTIM, settled
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
-CLUSTER = Path(__file__).parents[2] / "docker" / "cluster"
 URL = "hbase://head?own_host=no&wait_s=300"
 ROWS = 400
-#: The same in all tests: killing another one soon after would be the loss of both copies, which replication 2 does not
-#: promise to survive.
-VICTIM = "worker2"
 
 FILL = """
 from hbimg.store import Put, TableSettings, open_store
@@ -66,17 +61,13 @@ with open_store(URL) as store:
 """
 
 
-def docker(*arguments, **options):
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=120, **options)
-
-
 class InClient:
     """A Python program in the client container, line by line."""
 
     def __init__(self, name, program):
         text = f"URL, NAME, ROWS = {URL!r}, {name!r}, {ROWS}\n{program}"
         self.process = subprocess.Popen(
-            ["docker", "exec", "-i", "client", "python", "-c", text],
+            [*CLIENT, "python", "-c", text],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -102,27 +93,16 @@ def table():
     InClient(name, DROP).finish()
 
 
-@pytest.fixture
-def kill(request):
-    """Kill a worker as a power cut does; it is started again afterwards."""
-    killed = []
-
-    def kill(worker):
-        docker("kill", worker)
-        killed.append(worker)
-
-    yield kill
-    for worker in killed:
-        docker("start", worker)
-    subprocess.run([CLUSTER, "wait"], check=True, capture_output=True, timeout=400, env=os.environ)
-
-
 def test_a_scan_goes_on_when_its_region_server_is_killed(table, kill):
+    """And the doctor tells who is gone."""
     scan = InClient(table, SCAN)
     seen = [scan.line() for _ in range(21)]
     kill(VICTIM)
     seen += scan.finish()
     assert seen == [f"{n:03d}" for n in range(ROWS)]
+    for kind in ("DataNode", "NodeManager", "RegionServer"):
+        found, code = settled("worker-gone", f"{kind} {VICTIM}")
+        assert code == 1, found
 
 
 def test_writes_go_on_when_a_worker_is_killed_and_all_is_there(table, kill):

@@ -67,7 +67,9 @@ def test_never_below_the_bound_nor_above_equal_counts(case):
     groups, servers, now, region_bytes = case
     plan = make_plan(groups, servers, "subject", now, region_bytes)
     assert plan.bound <= plan.planned.cost * (1 + 1e-9)
-    assert plan.planned.cost <= plan.hbase.cost * (1 + 1e-9)
+    # Where data lies already, the last percent is not worth moving it for.
+    allowed = plan.hbase.cost if now is None else max(plan.hbase.cost, plan.bound * 1.01)
+    assert plan.planned.cost <= allowed * (1 + 1e-9)
 
 
 @given(cases(), st.randoms())

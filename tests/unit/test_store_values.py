@@ -7,9 +7,9 @@ import pytest
 from hbimg.errors import ConfigError
 from hbimg.rowkeys import KeyRange
 from hbimg.store import Family, TableSettings, open_store
-from hbimg.store.contract import settings_from_json, settings_to_json
 from hbimg.store.local import LocalStore
 from hbimg.store.memory import MemoryStore
+from hbimg.store.settings_json import settings_from_json, settings_to_json
 
 
 @pytest.mark.parametrize(

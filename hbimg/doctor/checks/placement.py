@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from hbimg.doctor.cluster import REGION_SERVER, Cluster
 from hbimg.doctor.findings import Finding, advice, ok, unknown
 
-_BALANCER = "service=HBase,name=Master,sub=Balancer"
 _LEAST_LOCAL = 90.0
 
 
@@ -16,10 +15,9 @@ def balancer(cluster: Cluster) -> Iterator[Finding]:
     master = cluster.one("HMaster")
     if master is None:
         return
-    active = master.bean(_BALANCER).get("tag.isBalancerActive")
-    if active is None:
+    if cluster.switches.balancer is None:
         yield unknown("balancer-on", str(master), "it does not tell", "see `balancer_enabled` in HBase's shell")
-    elif active == "true":
+    elif cluster.switches.balancer:
         period_s = master.number("hbase.balancer.period", 300_000) / 1000
         seen = f"every {period_s:,.0f} s it may move regions, away from their files"
         fix = "turn it off while regions are placed by hand (shell: balance_switch false); after a move, major_compact"
@@ -31,18 +29,21 @@ def balancer(cluster: Cluster) -> Iterator[Finding]:
 def normalizer(cluster: Cluster) -> Iterator[Finding]:
     """HBase's normalizer does not merge or split hbimg's regions."""
     master = cluster.one("HMaster")
-    default = master.flag("hbase.table.normalization.enabled", False) if master else False
+    if master is None:
+        return
+    default = master.flag("hbase.table.normalization.enabled", False)
     doomed = [
         table.name
         for table in cluster.tables
         if table.attributes.get("NORMALIZATION_ENABLED", str(default)).lower() == "true"
     ]
+    running = cluster.switches.normalizer is not False
     fix = "in HBase's shell: alter 'TABLE', {NORMALIZATION_ENABLED => 'false'} (hbase.table.normalization.enabled)"
-    for name in doomed:
+    for name in doomed if running else []:
         yield advice("normalizer-on", f"table {name}", "HBase may merge and split its regions to one size", fix)
-    if default and not cluster.tables:
-        yield advice("normalizer-on", str(master), "new tables are normalized: regions merged and split", fix)
-    if not doomed and not default:
+    if not running:
+        yield ok("normalizer-on", str(master), "off")
+    elif not doomed:
         yield ok("normalizer-on", f"{len(cluster.tables)} tables", "not normalized")
 
 

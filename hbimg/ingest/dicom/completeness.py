@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from hbimg.ingest.dicom.facts import DicomFacts
@@ -55,6 +56,32 @@ def gap_fault(slots: Sequence[Slot], spacing: Spacing) -> Fault | None:
     )
 
 
+def is_by_design(slots: Sequence[Slot], spacing: Spacing) -> bool:
+    """Tell whether uneven distances are how the planes were acquired, and none is missing between them.
+
+    CT is acquired in blocks of other distances. A lost plane makes a multiple of the usual distance and leaves a hole
+    in the instance numbers; without either sign nothing is missing. Planes of one file cannot be lost one by one.
+    """
+    pairs = [(slots[gap.before].files[0], slots[gap.before + 1].files[0]) for gap in spacing.gaps]
+    if all(before.path == after.path for before, after in pairs):
+        return True
+    if any(one.modality != "CT" for pair in pairs for one in pair):
+        return False
+    return all(not gap.missing_mm for gap in spacing.gaps) or are_neighbours(slots)
+
+
+def are_neighbours(slots: Sequence[Slot]) -> bool:
+    """Tell whether instance numbers count the planes one by one, upwards or downwards, or one file has them all."""
+    firsts = [slot.files[0] for slot in slots]
+    if len({one.path for one in firsts}) == 1:
+        return True
+    numbers = [one.instance_number for one in firsts]
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(numbers) or any(len(slot.files) > 1 for slot in slots):
+        return False
+    return {b - a for a, b in pairwise(known)} in ({1}, {-1})
+
+
 def _between(slots: Sequence[Slot], gap: Gap) -> str:
     before, after = slots[gap.before], slots[gap.before + 1]
     return f"between {before.files[0].file_name} and {after.files[0].file_name}"
@@ -77,6 +104,8 @@ def promise_fault(slots: Sequence[Slot], files_in_series: int) -> Fault | None:
     there, fewer positions and fewer files than repetitions times it.
     """
     first, times = slots[0].files[0], len(slots[0].files)
+    if "DERIVED" in first.image_type[:1]:
+        return None  # the header is that of the images they were derived from
     images, repetitions = first.images_in_acquisition or 0, first.temporal_positions or 0
     if repetitions > 1 and times > 1 and times < repetitions:
         return Fault(
@@ -99,10 +128,10 @@ def promise_fault(slots: Sequence[Slot], files_in_series: int) -> Fault | None:
 def pair_fault(slots: Sequence[Slot]) -> Fault | None:
     """Tell whether nothing confirms the distance of only two planes.
 
-    From three planes on, equal distances confirm each other. Two planes need a slice thickness or spacing, and must
-    be nearer than two of them: else a plane may be missing between.
+    From three planes on, equal distances confirm each other. Two planes need instance numbers that follow each other,
+    or a slice thickness or spacing, and must be nearer than two of them: else a plane may be missing between.
     """
-    if len(slots) != 2:
+    if len(slots) != 2 or are_neighbours(slots):
         return None
     first = slots[0].files[0]
     distance = slots[1].position_mm - slots[0].position_mm

@@ -1,59 +1,45 @@
-"""Reads the header of a deflated DICOM file, in bounded memory whatever it unpacks to."""
+"""Deflated DICOM files: the elements behind the meta information are one raw deflate stream (PS3.5, A.5)."""
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
 
 from hbimg.errors import UnreadableFileError
-from hbimg.ingest.dicom.elements import UNDEFINED, NeedMoreError, Walk, Walker
-from hbimg.ingest.dicom.tags import WANTED
+from hbimg.ingest.sources import PathSource
 
-#: More unpacked header than this is no header; the rest is only counted.
-_MAX_HEADER = 16 * 1024 * 1024
-_PIECE = 1024 * 1024
+#: What a packed DICOM file may unpack to. A length in DICOM counts up to 4 GiB; images have less than half of that.
+MAX_UNPACKED_BYTES = 2 << 30
+_IN_MEMORY_BYTES = 16 << 20
+_PIECE_BYTES = 1 << 20
+_NO_LIMIT = 1 << 62  # of the source: the limit is kept here
 
 
-def read_deflated_header(path: Path, start: int, into: dict[int, bytes]) -> Walk:
-    """Unpack what follows the meta information at byte `start` and walk its elements; values go `into` a mapping.
+def unpacked(path: Path, deflated_from: int = 0) -> tuple[BinaryIO, int]:
+    """Unpack a gzipped file, or one that is deflated from a byte on; give it open, and its size in bytes.
+
+    It is in memory, or in a temporary file where it is large.
 
     Raises
     ------
     UnreadableFileError
-        If the stream is broken, cut short, or holds fewer bytes than its pixel data say.
+        If it is damaged, or unpacks to more than `MAX_UNPACKED_BYTES`.
     """
+    # The caller closes it; closing removes it.
+    spool = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115
     try:
-        head, size = _unpack(path, start)
-        walk = Walker(head, little=True, implicit=False).walk(0, WANTED, into=into)
-    except zlib.error as error:
-        raise UnreadableFileError(f"{path} is cut short or damaged: its deflated part cannot be unpacked") from error
-    except NeedMoreError as need:
-        raise UnreadableFileError(
-            f"{path} is cut short or damaged: its unpacked part has {size:,} bytes, an element reaches to byte"
-            f" {need.args[0]:,}"
-        ) from None
-    if walk.pixels is not None and walk.pixels.length != UNDEFINED:
-        _check_length(path, walk.pixels.offset + walk.pixels.length, size)
-    return walk
+        with PathSource(path, _NO_LIMIT, deflated_from=deflated_from).open() as stream:
+            while piece := stream.read(_PIECE_BYTES):
+                spool.write(piece)
+                _check(path, spool.tell())
+        size = spool.tell()
+    except BaseException:
+        spool.close()
+        raise
+    return spool, size
 
 
-def _check_length(path: Path, needed: int, size: int) -> None:
-    if needed > size:
-        raise UnreadableFileError(f"{path} is cut short: its pixels reach to unpacked byte {needed:,} of {size:,}")
-
-
-def _unpack(path: Path, start: int) -> tuple[bytes, int]:
-    """Give the first unpacked bytes, and how many there are in all."""
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-    head, size = bytearray(), 0
-    with path.open("rb") as file:
-        file.seek(start)
-        pending = file.read(_PIECE)
-        while pending and not unpacker.eof:
-            out = unpacker.decompress(pending, _PIECE)
-            size += len(out)
-            head += out[: max(0, _MAX_HEADER - len(head))]
-            pending = unpacker.unconsumed_tail or file.read(_PIECE)
-    if not unpacker.eof:
-        raise zlib.error("incomplete stream")
-    return bytes(head), size
+def _check(path: Path, size: int) -> None:
+    if size > MAX_UNPACKED_BYTES:
+        raise UnreadableFileError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 20:,} MiB: no DICOM image does")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hbimg.ingest.dicom.facts import DicomFacts
 from hbimg.ingest.dicom.geometry import SAME_DIRECTION
@@ -20,6 +20,8 @@ _PARTS = {
     "REAL": "real",
     "I": "imag",
     "IMAGINARY": "imag",
+    "FIELD": "fieldmap",
+    "B0": "fieldmap",
 }
 
 
@@ -29,6 +31,12 @@ class Part:
 
     facts: tuple[DicomFacts, ...]
     suffix: str = ""
+    contrasts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What to append to the scan's name: the suffix, then echo, part and type where they divide."""
+        return self.suffix + "".join(f"_{label}-{value}" for label, value in sorted(self.contrasts))
 
 
 def by_series(facts: Iterable[DicomFacts]) -> list[list[DicomFacts]]:
@@ -74,8 +82,9 @@ def _shape(facts: DicomFacts) -> Hashable:
         facts.columns,
         facts.bits_allocated,
         facts.signed,
-        facts.float_pixels,
+        facts.float_bits,
         facts.photometric,
+        facts.tiles,
     )
 
 
@@ -93,16 +102,16 @@ def _close(a: Sequence[float] | None, b: Sequence[float] | None, tolerance: floa
 
 
 def by_contrast(part: Part) -> list[Part]:
-    """Divide by echo, then by magnitude, phase, ..., then by image type, where that explains repeated positions.
+    """Divide by magnitude, phase, ..., then by echo, then by image type, where that explains repeated positions.
 
     A division explains them when the positions repeat less in every piece, so that the pieces' repetitions add up to
     the whole's: two echoes of ten repetitions are ten and ten of twenty. Planes whose echo time merely differs from
     plane to plane are left together.
     """
     parts = [part]
-    for label, key in (("echo", _echo), ("part", _part), ("type", _type)):
+    for label, key in (("part", _part), ("echo", _echo), ("type", _type)):
         parts = [piece for whole in parts for piece in _divided(whole, label, key)]
-    return parts
+    return sorted(parts, key=lambda piece: sorted((label, len(value), value) for label, value in piece.contrasts))
 
 
 def _divided(part: Part, label: str, key: Callable[[DicomFacts], Hashable]) -> list[Part]:
@@ -113,7 +122,11 @@ def _divided(part: Part, label: str, key: Callable[[DicomFacts], Hashable]) -> l
         return [part]
     ordered = sorted(pieces.items(), key=lambda item: _sortable(item[0]))
     return [
-        Part(tuple(piece), f"{part.suffix}_{label}-{value if label == 'part' and value else number}")
+        replace(
+            part,
+            facts=tuple(piece),
+            contrasts=(*part.contrasts, (label, str(value if label == "part" and value else number))),
+        )
         for number, (value, piece) in enumerate(ordered, 1)
     ]
 

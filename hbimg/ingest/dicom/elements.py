@@ -9,7 +9,7 @@ with pydicom on every file that pydicom ships.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 #: Tags of pixel data: float, double, integer.
@@ -105,8 +105,8 @@ class Walker:
     ) -> Walk:
         """Walk from `start` to the pixel data, the end of the buffer, or the first tag of `stop_group` or above.
 
-        Values of the wanted tags go `into` a mapping, which has them also when the walk fails. `end` is the size of the
-        file where the buffer may be shorter.
+        Values of the wanted tags go `into` a mapping, which has them also when the walk fails; a sequence's value is
+        its items. `end` is the size of the file where the buffer may be shorter.
 
         Raises
         ------
@@ -130,13 +130,36 @@ class Walker:
                 at = value + length
                 if at > size:
                     raise NeedMoreError(at)
-                if tag in wanted:
-                    found.values[tag] = self._data[value:at]
+            if tag in wanted:
+                found.values[tag] = self._data[value:at]
             found.elements += 1
         found.end = at
         if found.pixels is None and at == size < end:
             raise NeedMoreError(size + 1)
         return found
+
+    def items(self) -> Iterator[bytes]:
+        """Give the content of each item when the buffer is the value of a sequence.
+
+        Raises
+        ------
+        MalformedError
+            If it is none.
+        """
+        at, data = 0, self._data
+        try:
+            while at < len(data):
+                tag, _, value, length = self.header_at(at)
+                if tag == SEQUENCE_END:
+                    return
+                if tag != ITEM:
+                    raise MalformedError(f"byte {at} of a sequence should begin an item")
+                at = self.skip_item(value, 0) if length == UNDEFINED else value + length
+                if at > len(data):
+                    raise MalformedError("an item is longer than its sequence")
+                yield data[value : at - 8 if length == UNDEFINED else at]
+        except NeedMoreError as need:
+            raise MalformedError("an item reaches beyond its sequence") from need
 
     def _skip_items(self, at: int, vr: bytes | None, depth: int) -> int:
         """Give the offset behind a sequence of undefined length whose first item is at `at`."""

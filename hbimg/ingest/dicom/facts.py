@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from io import FileIO
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from hbimg.errors import UnreadableFileError
+from hbimg.ingest.dicom.deflated import unpacked
 from hbimg.ingest.dicom.elements import (
     DEFLATED,
     EXPLICIT_BIG,
@@ -20,6 +22,9 @@ from hbimg.ingest.dicom.elements import (
     looks_big_endian,
     looks_implicit,
 )
+from hbimg.ingest.dicom.inner import with_inner
+from hbimg.ingest.dicom.mosaic import Tiles
+from hbimg.ingest.dicom.palette import palette_of
 from hbimg.ingest.dicom.pixels import check_no_pixels_due, locate_pixels
 from hbimg.ingest.dicom.recognise import is_dicom
 from hbimg.ingest.dicom.tags import WANTED, Tag, Values, moment_of_datetime_s, moment_s
@@ -30,6 +35,8 @@ __all__ = ["DicomFacts", "examine", "is_dicom", "read_facts"]
 #: Bytes read at first: the header of nearly every classic file; a longer one costs a second read, 16 times as long.
 _FIRST_READ = 32 * 1024
 _GROWTH = 16
+
+PALETTE = "PALETTE COLOR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +49,12 @@ class DicomFacts:
     ----------
     path : Path
     size_bytes : int
-    run : FrameRun or None
-        The pixels of a file that holds them plainly: for native pixel data its frames; for one compressed frame the
-        span of its fragments *with* their item tags, after the offset table and before the sequence delimiter. None
-        without pixels, for a deflated file, and for several compressed frames.
+    runs : tuple of FrameRun
+        The file's frames, in its unpacked form where it is packed: native pixels as they are; of a compressed frame
+        the span of its fragments *with* their item tags, after the offset table and before the sequence delimiter.
+        Empty without pixels, and where frames cannot be cut out.
+    packing : mapping or None
+        As in `hbimg.volumes.content.SourceFile`: of a deflated or gzipped file.
     fault : str
         What is broken in the file, one line that names it; empty for a sound one.
     transfer_syntax : str
@@ -60,14 +69,25 @@ class DicomFacts:
         Between rows, then between columns.
     trigger_time_ms, acquisition_s, content_s : float or None
         Times that order repeated planes; the latter two count from a fixed day when the file has a date.
+    inner : tuple of mappings
+        For a file that holds several planes, enhanced or a mosaic: the fields of each that are not the file's.
+    why_no_inner : str
+        Why the planes of a mosaic cannot be told.
+    tiles : Tiles or None
+        How the frames of a mosaic are tiled.
+    frame, tile : int
+        Of a plane: which frame of its file, and which tile of that it is.
+    dimension : tuple of int or None
+        Of an enhanced frame: its dimension index values except those of place, the slowest first.
     """
 
     path: Path
     size_bytes: int
-    run: FrameRun | None = None
+    runs: tuple[FrameRun, ...] = ()
+    packing: Mapping[str, Any] | None = None
     fault: str = ""
     has_pixels: bool = False
-    float_pixels: bool = False
+    float_bits: int = 0
     words: bool = False
     transfer_syntax: str = EXPLICIT_LITTLE
     little_endian: bool = True
@@ -98,6 +118,7 @@ class DicomFacts:
     repetition_time_ms: float | None = None
     scanning_sequence: tuple[str, ...] = ()
     acquisition_type: str = ""
+    echo_planar: str = ""
     temporal_position: int | None = None
     temporal_positions: int | None = None
     trigger_time_ms: float | None = None
@@ -116,6 +137,16 @@ class DicomFacts:
     study_time: str = ""
     study_id: str = ""
     study_description: str = ""
+    manufacturer: str = ""
+    inner: tuple[Mapping[str, Any], ...] = ()
+    why_no_inner: str = ""
+    tiles: Tiles | None = None
+    frame: int = 0
+    tile: int = 0
+    dimension: tuple[int, ...] | None = None
+    b_value: float | None = None
+    gradient: tuple[float, ...] | None = None
+    palette: Mapping[str, Any] | None = None
 
     @property
     def is_mosaic(self) -> bool:
@@ -123,14 +154,33 @@ class DicomFacts:
         return "MOSAIC" in self.image_type
 
     @property
+    def is_grid(self) -> bool:
+        """Whether United Imaging laid several planes beside each other in the one frame."""
+        return self.manufacturer.upper().startswith("UIH") and "VFRAME" in self.image_type
+
+    @property
     def is_localizer(self) -> bool:
         """Whether the file itself says that it is a scout."""
         return "LOCALIZER" in self.image_type
 
     @property
+    def run(self) -> FrameRun | None:
+        """The one run of frames of a file that has one."""
+        return self.runs[0] if len(self.runs) == 1 else None
+
+    @property
     def file_name(self) -> str:
-        """The last part of the path, for messages."""
-        return self.path.name
+        """The last part of the path and which part of the file this is, for messages."""
+        part = f" tile {self.tile + 1}" if self.tiles else f" frame {self.frame + 1}" if self.frames > 1 else ""
+        return f"{self.path.name}{part}" if not self.inner else self.path.name
+
+    def planes(self) -> list[DicomFacts]:
+        """Give the planes in this file, itself when it is one."""
+        if not self.inner:
+            return [self]
+        # What makers promise of images is of files or of planes, nobody knows which, when a file has several.
+        unsaid = {"images_in_acquisition": None, "temporal_positions": None}
+        return [replace(self, inner=(), **{**unsaid, **fields}) for fields in self.inner]
 
 
 def read_facts(path: Path) -> DicomFacts:
@@ -147,7 +197,7 @@ def read_facts(path: Path) -> DicomFacts:
     return facts
 
 
-def examine(path: Path) -> DicomFacts:
+def examine(path: Path, *, gzipped: bool = False) -> DicomFacts:
     """Read the header like `read_facts`, but give a broken file with its `fault` when its series is known.
 
     So the series can be refused: without its broken file, a series whose last plane was cut would look whole.
@@ -159,8 +209,18 @@ def examine(path: Path) -> DicomFacts:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            return _read(path, file, os.fstat(file.fileno()).st_size)
+            size = os.fstat(file.fileno()).st_size
+            if not gzipped:
+                return _read(path, file, size)
+        stream, unpacked_bytes = unpacked(path)
+        with stream:
+            facts = _read(path, stream, unpacked_bytes)
+        if facts.packing is not None:
+            return replace(facts, size_bytes=size, runs=(), fault=f"{path} is a gzipped file of a deflated DICOM file")
+        return replace(facts, size_bytes=size, packing={"kind": "gzip"})
     except OSError as error:
+        if isinstance(error, UnreadableFileError):
+            raise
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
@@ -171,7 +231,7 @@ class _Syntax:
     little: bool
 
 
-def _read(path: Path, file: FileIO, size: int) -> DicomFacts:
+def _read(path: Path, file: BinaryIO, size: int, *, is_inflated: bool = False) -> DicomFacts:
     data, limit = _read_up_to(file, 0, _FIRST_READ), _FIRST_READ
     if not is_dicom(data[:512]):
         raise UnreadableFileError(f"{path} is {'empty' if size == 0 else 'no DICOM file'}")
@@ -180,10 +240,8 @@ def _read(path: Path, file: FileIO, size: int) -> DicomFacts:
         known: dict[int, bytes] = {}
         try:
             end, syntax = _meta(data, known)
-            if syntax.uid == DEFLATED:
-                from hbimg.ingest.dicom.deflated import read_deflated_header
-
-                return _facts(path, size, read_deflated_header(path, end, known), syntax, None)
+            if syntax.uid == DEFLATED and not is_inflated:
+                return _read_deflated(path, size, end)
             walker = Walker(data, little=syntax.little, implicit=syntax.implicit)
             return _facts(path, size, walker.walk(end, WANTED, into=known, end=size), syntax, file)
         except NeedMoreError as need:
@@ -192,14 +250,21 @@ def _read(path: Path, file: FileIO, size: int) -> DicomFacts:
                     f"{path} is cut short inside its header: it ends at byte {size:,}, an element reaches to byte"
                     f" {need.args[0]:,} or beyond; copy the file again"
                 )
-                return _described(path, size, Walk(known), syntax, None, words)
+                return _described(path, size, Walk(known), syntax, words)
             limit = max(limit * _GROWTH, need.args[0])
             data += _read_up_to(file, len(data), limit - len(data))
         except MalformedError as error:
-            return _described(path, size, Walk(known), syntax, None, f"{path} is a broken DICOM file: {error}")
+            return _described(path, size, Walk(known), syntax, f"{path} is a broken DICOM file: {error}")
 
 
-def _read_up_to(file: FileIO, at: int, count: int) -> bytes:
+def _read_deflated(path: Path, size: int, start: int) -> DicomFacts:
+    stream, unpacked_bytes = unpacked(path, start)
+    with stream:
+        facts = _read(path, stream, unpacked_bytes, is_inflated=True)
+    return replace(facts, size_bytes=size, packing={"kind": "deflate", "start": start, "kept": True})
+
+
+def _read_up_to(file: BinaryIO, at: int, count: int) -> bytes:
     """Read `count` bytes at `at`, fewer only at the end of the file."""
     file.seek(at)
     parts, missing = [], count
@@ -226,35 +291,41 @@ def _meta(data: bytes, into: dict[int, bytes]) -> tuple[int, _Syntax]:
     return end, _Syntax(declared or seen, implicit=implicit, little=not big)
 
 
-def _facts(path: Path, size: int, walk: Walk, syntax: _Syntax, file: FileIO | None) -> DicomFacts:
-    """Make facts of raw values, with the fault of a file whose pixels are not all there; no `file` when deflated."""
+def _facts(path: Path, size: int, walk: Walk, syntax: _Syntax, file: BinaryIO) -> DicomFacts:
+    """Make facts of raw values, with the fault of a file whose pixels are not all there."""
     values = Values(walk.values, little=syntax.little)
-    run, fault = None, ""
+    runs: tuple[FrameRun, ...] = ()
+    fault = ""
     try:
         if walk.pixels is None:
             sop_class = values.text(Tag.SOP_CLASS) or values.text(Tag.MEDIA_CLASS) or ""
             check_no_pixels_due(path, values, sop_class, size)
-        elif file is not None:
-            run = locate_pixels(path, walk.pixels, values, syntax.uid, file, size)
+        else:
+            runs = locate_pixels(path, walk.pixels, values, syntax.uid, file, size)
     except UnreadableFileError as error:
         fault = str(error)
-    return _described(path, size, walk, syntax, run, fault)
+    facts = _described(path, size, walk, syntax, fault)
+    if fault:
+        return facts
+    if facts.photometric == PALETTE:
+        facts = replace(facts, palette=palette_of(values, little=syntax.little, signed=facts.signed))
+    return with_inner(replace(facts, runs=runs), values, implicit=syntax.implicit)
 
 
-def _described(path: Path, size: int, walk: Walk, syntax: _Syntax, run: FrameRun | None, fault: str) -> DicomFacts:
+def _described(path: Path, size: int, walk: Walk, syntax: _Syntax, fault: str) -> DicomFacts:
     values, pixels = Values(walk.values, little=syntax.little), walk.pixels
     sop_class = values.text(Tag.SOP_CLASS) or values.text(Tag.MEDIA_CLASS) or ""
     if not values.text(Tag.SERIES_UID) and (fault or (not sop_class and pixels is None)):
         raise UnreadableFileError(
             fault or f"{path} is a broken DICOM file: it has no SOP class, no series and no pixels"
         )
+    texts: dict[str, Any] = {field: values.text(tag) or "" for field, tag in _TEXTS.items()}
     return DicomFacts(
         path=path,
         size_bytes=size,
-        run=run,
         fault=fault,
         has_pixels=pixels is not None,
-        float_pixels=pixels is not None and pixels.tag != 0x7FE00010,
+        float_bits={0x7FE00008: 32, 0x7FE00009: 64}.get(pixels.tag, 0) if pixels else 0,
         words=pixels is not None and pixels.vr != "OB",
         transfer_syntax=syntax.uid,
         little_endian=syntax.little,
@@ -291,16 +362,17 @@ def _described(path: Path, size: int, walk: Walk, syntax: _Syntax, run: FrameRun
         intercept=_number_or(values.number(Tag.INTERCEPT), 0.0),
         series_number=values.integer(Tag.SERIES_NUMBER),
         image_type=tuple(part.upper() for part in values.texts(Tag.IMAGE_TYPE)),
-        **{field: values.text(tag) or "" for field, tag in _TEXTS.items()},
+        **texts,
     )
 
 
-_TEXTS = {
+_TEXTS: dict[str, Tag] = {
     "sop_instance": Tag.SOP_INSTANCE,
     "series_uid": Tag.SERIES_UID,
     "study_uid": Tag.STUDY_UID,
     "modality": Tag.MODALITY,
     "acquisition_type": Tag.ACQUISITION_TYPE,
+    "echo_planar": Tag.ECHO_PLANAR,
     "series_description": Tag.SERIES_DESCRIPTION,
     "protocol_name": Tag.PROTOCOL_NAME,
     "patient_id": Tag.PATIENT_ID,
@@ -308,6 +380,7 @@ _TEXTS = {
     "study_time": Tag.STUDY_TIME,
     "study_id": Tag.STUDY_ID,
     "study_description": Tag.STUDY_DESCRIPTION,
+    "manufacturer": Tag.MANUFACTURER,
 }
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hbimg.ingest.dicom.facts import DicomFacts
-
-Vector = tuple[float, float, float]
+from hbimg.ingest.dicom.vectors import Vector, cross, dot, vector
 
 #: Positions have four to six decimals in real files, spacing-relative noise stays below 0.01 % there; scanners that
 #: round positions to 0.01 mm exist. 1 % of a plane's distance is far below what a missing plane makes (100 %).
@@ -35,35 +34,26 @@ TILT_PIXELS = 0.1
 def row_direction(facts: DicomFacts) -> Vector:
     """Give the direction along a row, to larger column numbers."""
     assert facts.orientation is not None
-    x, y, z = facts.orientation[:3]
-    return (x, y, z)
+    return vector(facts.orientation[:3])
 
 
 def column_direction(facts: DicomFacts) -> Vector:
     """Give the direction along a column, to larger row numbers."""
     assert facts.orientation is not None
-    x, y, z = facts.orientation[3:]
-    return (x, y, z)
+    return vector(facts.orientation[3:])
 
 
 def normal_of(facts: DicomFacts) -> Vector:
     """Give the unit normal of a plane: row direction x column direction (PS3.3, C.7.6.2.1.1)."""
-    a, b = row_direction(facts), column_direction(facts)
-    cross = (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-    length = math.hypot(*cross)
-    return (cross[0] / length, cross[1] / length, cross[2] / length)
+    normal = cross(row_direction(facts), column_direction(facts))
+    length = math.hypot(*normal)
+    return (normal[0] / length, normal[1] / length, normal[2] / length)
 
 
 def position_of(facts: DicomFacts) -> Vector:
     """Give the centre of a plane's first voxel."""
     assert facts.position_mm is not None
-    x, y, z = facts.position_mm
-    return (x, y, z)
-
-
-def dot(a: Sequence[float], b: Sequence[float]) -> float:
-    """Give the scalar product."""
-    return sum(x * y for x, y in zip(a, b, strict=True))
+    return vector(facts.position_mm)
 
 
 def has_true_directions(facts: DicomFacts) -> bool:
@@ -116,22 +106,46 @@ def spacing_of(positions_mm: Sequence[float]) -> Spacing:
     return Spacing(usual, tuple(gaps))
 
 
-def tilt_degrees(facts: Sequence[DicomFacts]) -> float:
-    """Give by how much the planes' stack leans away from their normal; 0 when within tolerance.
+@dataclass(frozen=True, slots=True)
+class Lean:
+    """By how much a stack of planes leans away from its normal, and whether all planes do so alike."""
 
-    The largest lean of any plane against the first counts, so a single plane that is shifted sideways shows too.
+    degrees: float
+    is_uniform: bool
+
+
+def lean_of(facts: Sequence[DicomFacts]) -> Lean:
+    """Judge how planes are shifted sideways against the first; 0 degrees when within tolerance.
+
+    A gantry tilt shifts every plane by the same for each mm along the normal; a single plane that is out of its place
+    does not.
     """
     normal, first = normal_of(facts[0]), position_of(facts[0])
     assert facts[0].pixel_spacing_mm is not None
     allowed_mm = TILT_PIXELS * min(facts[0].pixel_spacing_mm)
-    worst = 0.0
+    worst, shifts = 0.0, []
     for other in facts[1:]:
         step = [b - a for a, b in zip(first, position_of(other), strict=True)]
         along = dot(step, normal)
-        sideways = math.hypot(*(s - along * n for s, n in zip(step, normal, strict=True)))
+        shift = [s - along * n for s, n in zip(step, normal, strict=True)]
+        shifts.append((along, shift))
+        sideways = math.hypot(*shift)
         if sideways > max(allowed_mm, TILT_RELATIVE * abs(along)):
             worst = max(worst, math.degrees(math.atan2(sideways, abs(along))))
-    return worst
+    return Lean(worst, worst == 0 or _is_uniform(shifts, allowed_mm))
+
+
+def _is_uniform(shifts: Sequence[tuple[float, Sequence[float]]], allowed_mm: float) -> bool:
+    """Tell whether shifts are one vector times the way along the normal."""
+    along, far = max(shifts, key=lambda shift: abs(shift[0]))
+    if abs(along) <= SAME_PLANE_MM:
+        return False
+    per_mm = [x / along for x in far]
+    return all(
+        math.hypot(*(x - way * each for x, each in zip(shift, per_mm, strict=True)))
+        <= max(allowed_mm, TILT_RELATIVE * abs(way))
+        for way, shift in shifts
+    )
 
 
 def affine_ras(first: DicomFacts, step_mm: Sequence[float]) -> tuple[tuple[float, ...], ...]:

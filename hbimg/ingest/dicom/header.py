@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import struct
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hbimg.errors import UnreadableFileError
+from hbimg.ingest.dicom.deflated import unpacked
+from hbimg.ingest.dicom.elements import PIXEL_TAGS
 
 #: Binary values above this are left out; the file itself has them still.
 MAX_BINARY_BYTES = 1024
@@ -21,8 +24,8 @@ def header_json(path: Path) -> dict[str, Any]:
     return read_header(path)[0]
 
 
-def read_header(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Read the header of a DICOM file.
+def read_header(path: Path, packing: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Read the header of a DICOM file, packed as `packing` says.
 
     Returns
     -------
@@ -37,7 +40,6 @@ def read_header(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     UnreadableFileError
         If pydicom cannot read the file at all.
     """
-    import pydicom
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     # What pydicom raises on odd elements of real files; a loop of sequences, or a length beyond memory, is one too.
@@ -48,7 +50,9 @@ def read_header(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of values that break the standard; they are kept as they are
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            dataset = _dataset(path, packing)
+        except UnreadableFileError:
+            raise
         except (InvalidDicomError, EOFError, *odd_element) as error:
             raise UnreadableFileError(f"{path} is a broken DICOM file: {' '.join(str(error).split())}") from error
         fields: dict[str, Any] = {}
@@ -62,6 +66,23 @@ def read_header(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
             if field is not None:
                 fields[f"{tag:08X}"] = field
     return fields, (f"{path.name}: left out of the header, as unreadable: {', '.join(odd)}",) if odd else ()
+
+
+def _dataset(path: Path, packing: Mapping[str, Any] | None) -> Any:
+    import pydicom
+    from pydicom.filereader import read_dataset
+
+    if packing is None:
+        return pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    start = packing.get("start", 0)
+    stream, _ = unpacked(path, start)
+    with stream:
+        stream.seek(start)
+        if not start:
+            return pydicom.dcmread(stream, stop_before_pixels=True, force=True)
+        # pydicom would inflate it once more, and without a limit.
+        until_pixels = lambda tag, *_: tag in PIXEL_TAGS  # noqa: E731
+        return read_dataset(stream, is_implicit_VR=False, is_little_endian=True, stop_when=until_pixels)
 
 
 def _field(dataset: Any, tag: int) -> dict[str, Any] | None:

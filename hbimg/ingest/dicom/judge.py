@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hbimg.ingest.candidates import Outcome
 from hbimg.ingest.dicom import completeness as complete
+from hbimg.ingest.dicom.assemble import Stack
 from hbimg.ingest.dicom.facts import DicomFacts
 from hbimg.ingest.dicom.geometry import (
     affine_ras,
     has_true_directions,
+    lean_of,
     normal_of,
     position_of,
     spacing_of,
-    tilt_degrees,
 )
 from hbimg.ingest.dicom.kinds import sample_dtype
 from hbimg.ingest.dicom.order import Slot, TimeOrder, in_time, slots_of, time_step_s, uneven_counts
-from hbimg.ingest.dicom.syntaxes import COMPRESSED
 from hbimg.model import Geometry
-from hbimg.volumes.content import FrameEncoding
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome for one part; fields mean what they mean in `hbimg.ingest.candidates.Candidate`."""
+    """The outcome for one part, the reason when it is not stored, and its planes in order when it is."""
 
     outcome: Outcome
     reason: str = ""
-    frames: tuple[DicomFacts, ...] = ()
-    geometry: Geometry | None = None
-    encoding: FrameEncoding | None = None
-    remarks: tuple[str, ...] = ()
-    missing: Mapping[str, Any] | None = None
-    plane_map: Mapping[str, Any] = field(default_factory=dict)
+    stack: Stack | None = None
 
 
 def why_not_placed(facts: Sequence[DicomFacts]) -> Verdict | None:
@@ -44,7 +38,8 @@ def why_not_placed(facts: Sequence[DicomFacts]) -> Verdict | None:
     if not placed:
         return Verdict(Outcome.SET_ASIDE, "no volume: its files have no position, orientation or pixel spacing")
     if len(placed) < len(facts):
-        names = complete.listed([one.file_name for one in facts if one not in placed])
+        there = {id(one) for one in placed}
+        names = complete.listed([one.file_name for one in facts if id(one) not in there])
         return Verdict(Outcome.REFUSE, f"no position, orientation or pixel spacing can be read in {names}")
     wrong = [one for one in facts if not has_true_directions(one) or min(one.pixel_spacing_mm or (0.0,)) <= 0]
     if wrong:
@@ -86,16 +81,16 @@ def judge(facts: Sequence[DicomFacts], files_in_series: int, *, accept_incomplet
     faults = _faults(order, usual, odd, files_in_series)
     if faults and not accept_incomplete:
         return Verdict(Outcome.REFUSE, "; ".join(fault.words for fault in faults))
-    return _volume(order, usual, faults)
+    return Verdict(Outcome.STORE, stack=_stack(order, usual, faults))
 
 
 def _same_instance(facts: Sequence[DicomFacts]) -> str:
     """Name the first two files that hold the same instance."""
     seen: dict[str, DicomFacts] = {}
     for one in facts:
-        if one.sop_instance and one.sop_instance in seen:
-            return f"{seen[one.sop_instance].path} and {one.path}"
-        seen[one.sop_instance] = one
+        other = seen.setdefault(one.sop_instance, one)
+        if one.sop_instance and other.path != one.path:
+            return f"{other.path} and {one.path}"
     return ""
 
 
@@ -110,14 +105,15 @@ def _faults(order: TimeOrder, usual: int, odd: Sequence[Slot], files_in_series: 
     frames = [one for slot in slots for one in slot.files]
     found = [complete.count_fault(slots, usual, odd), complete.pair_fault(slots)]
     if len(slots) > 1:
-        found.append(complete.gap_fault(slots, spacing_of([slot.position_mm for slot in slots])))
-    tilt = tilt_degrees(frames)
-    if tilt:
+        spacing = spacing_of([slot.position_mm for slot in slots])
+        found.append(None if complete.is_by_design(slots, spacing) else complete.gap_fault(slots, spacing))
+    lean = lean_of(frames)
+    if not lean.is_uniform:
         found.append(
             complete.Fault(
-                f"gantry tilt: the planes' stack leans by {tilt:.1f} degrees ({frames[0].file_name} to"
-                f" {frames[-1].file_name})",
-                {"tilt_degrees": round(tilt, 3)},
+                f"planes are shifted sideways, by up to {lean.degrees:.1f} degrees and not all alike"
+                f" ({frames[0].file_name} to {frames[-1].file_name})",
+                {"tilt_degrees": round(lean.degrees, 3)},
             )
         )
     found.append(complete.repetition_fault(slots, order.by))
@@ -125,56 +121,45 @@ def _faults(order: TimeOrder, usual: int, odd: Sequence[Slot], files_in_series: 
     return [fault for fault in found if fault is not None]
 
 
-def _volume(order: TimeOrder, times: int, faults: Sequence[complete.Fault]) -> Verdict:
-    frames, plane_map = _running(order, times)
+def _stack(order: TimeOrder, times: int, faults: Sequence[complete.Fault]) -> Stack:
+    times = max(times, *(len(slot.files) for slot in order.slots))
+    planes = _running(order, times)
     step, remark = _step_mm(order.slots)
-    geometry = _geometry(order, times, step)
-    encoding = _encoding(frames)
-    remarks = [remark, complete.remark_on_first_instance(frames)]
-    rescales = {(one.slope, one.intercept) for one in frames}
-    if len(rescales) > 1:
-        encoding = replace(
-            encoding,
-            details={
-                **encoding.details,
-                "rescale_slopes": [one.slope for one in frames],
-                "rescale_intercepts": [one.intercept for one in frames],
-            },
-        )
-        remarks.append("slope and intercept differ from plane to plane: they are kept with the encoding, per frame")
-    else:
-        geometry = replace(geometry, slope=frames[0].slope, intercept=frames[0].intercept)
+    remarks = [remark, _tilt_remark(order), complete.remark_on_first_instance([plane for _, plane in planes])]
+    positions = [slot.position_mm for slot in order.slots]
+    is_uneven = len(positions) > 1 and bool(spacing_of(positions).gaps)
     if order.tie_break:
         remarks.append(f"repeated planes are ordered by {', then '.join(order.by)}: no time alone tells them apart")
     missing: dict[str, Any] = {}
     for fault in faults:
         missing.update(fault.missing)
         remarks.append(f"accepted though {fault.words}")
-    return Verdict(
-        Outcome.STORE,
-        frames=tuple(frames),
-        geometry=geometry,
-        encoding=encoding,
-        remarks=tuple(remark for remark in remarks if remark),
-        missing=({"faults": [fault.words for fault in faults]} | missing) if faults else None,
-        plane_map=plane_map,
+    return Stack(
+        planes,
+        _geometry(order, times, step),
+        order.by,
+        order.tie_break,
+        tuple(remark for remark in remarks if remark),
+        ({"faults": [fault.words for fault in faults]} | missing) if faults else None,
+        tuple(round(position, 4) for position in positions) if is_uneven else (),
     )
 
 
-def _running(order: TimeOrder, times: int) -> tuple[list[DicomFacts], dict[str, Any]]:
-    """Give the frames, running fastest in space, then in time, and which plane each is."""
-    how = {"by": ["position", *order.by], "tie_break": order.tie_break}
-    most = max(times, *(len(slot.files) for slot in order.slots))
-    placed = [
+def _tilt_remark(order: TimeOrder) -> str:
+    lean = lean_of([slot.files[0] for slot in order.slots])
+    if not lean.degrees or not lean.is_uniform:
+        return ""
+    return f"gantry tilt: the planes' stack leans by {lean.degrees:.1f} degrees, so the affine is sheared"
+
+
+def _running(order: TimeOrder, times: int) -> tuple[tuple[int, DicomFacts], ...]:
+    """Give the planes with their numbers, running fastest in space, then in time."""
+    return tuple(
         (time * len(order.slots) + place, slot.files[time])
-        for time in range(most)
+        for time in range(times)
         for place, slot in enumerate(order.slots)
         if time < len(slot.files)
-    ]
-    frames = [one for _, one in placed]
-    if len(placed) == most * len(order.slots):
-        return frames, {"order": "running", **how}
-    return frames, {"order": "listed", "planes": [plane for plane, _ in placed], **how}
+    )
 
 
 def _step_mm(slots: Sequence[Slot]) -> tuple[tuple[float, ...], str]:
@@ -191,13 +176,14 @@ def _step_mm(slots: Sequence[Slot]) -> tuple[tuple[float, ...], str]:
     if not spacing.gaps:
         return tuple(steps), ""
     mean = (slots[-1].position_mm - slots[0].position_mm) / (len(slots) - 1)
-    words = f"the affine holds up to the first gap; planes are {spacing.usual_mm:.4g} mm apart in it"
+    fault = complete.gap_fault(slots, spacing)
+    even = f"the affine holds up to the first gap; planes are {spacing.usual_mm:.4g} mm apart in it"
+    words = f"{fault.words}; {even}" if fault and complete.is_by_design(slots, spacing) else even
     return tuple(step * spacing.usual_mm / mean for step in steps), words
 
 
 def _geometry(order: TimeOrder, times: int, step_mm: Sequence[float]) -> Geometry:
     first = order.slots[0].files[0]
-    times = max(times, *(len(slot.files) for slot in order.slots))
     shape = (first.columns or 0, first.rows or 0, len(order.slots))
     return Geometry(
         shape=(*shape, times) if times > 1 else shape,
@@ -205,26 +191,4 @@ def _geometry(order: TimeOrder, times: int, step_mm: Sequence[float]) -> Geometr
         affine=affine_ras(first, step_mm),
         axes=("i", "j", "k", "t") if times > 1 else ("i", "j", "k"),
         time_step_s=time_step_s(order) if times > 1 else None,
-    )
-
-
-def _encoding(frames: Sequence[DicomFacts]) -> FrameEncoding:
-    first = frames[0]
-    return FrameEncoding(
-        dtype=sample_dtype(first),
-        rows=first.rows or 0,
-        columns=first.columns or 0,
-        samples=1,
-        planes=1,
-        transfer_syntax=first.transfer_syntax,
-        details={
-            "bits_allocated": first.bits_allocated,
-            "bits_stored": first.bits_stored,
-            "high_bit": first.high_bit,
-            "pixel_representation": int(first.signed),
-            "photometric_interpretation": first.photometric,
-            "fragments": first.transfer_syntax in COMPRESSED,
-            "acquisition_type": first.acquisition_type,
-            "modality": first.modality,
-        },
     )

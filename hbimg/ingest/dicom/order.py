@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from hbimg.ingest.dicom.facts import DicomFacts
-from hbimg.ingest.dicom.geometry import SAME_PLANE_MM, dot, normal_of, position_of
+from hbimg.ingest.dicom.geometry import SAME_PLANE_MM, normal_of, position_of
+from hbimg.ingest.dicom.vectors import dot
 
 #: What orders repeated positions, the first that tells all of them apart wins; the names go into the plane map.
-TIMES: tuple[tuple[str, Callable[[DicomFacts], float | None]], ...] = (
+TIMES: tuple[tuple[str, Callable[[DicomFacts], Any]], ...] = (
     ("temporal_position", lambda facts: facts.temporal_position),
     ("trigger_time", lambda facts: facts.trigger_time_ms),
+    ("dimension_index", lambda facts: facts.dimension),
     ("acquisition_time", lambda facts: facts.acquisition_s),
     ("content_time", lambda facts: facts.content_s),
 )
@@ -64,26 +67,26 @@ def in_time(slots: Sequence[Slot]) -> TimeOrder | None:
     known = [(name, key) for name, key in TIMES if all(key(one) is not None for slot in slots for one in slot.files)]
     useful = [(name, key) for name, key in known if any(len({key(one) for one in slot.files}) > 1 for slot in slots)]
 
-    def together(facts: DicomFacts) -> tuple[float | None, ...]:
-        return (*(key(facts) for _, key in useful), facts.instance_number)
+    def together(facts: DicomFacts) -> tuple[Any, ...]:
+        return (*(key(facts) for _, key in useful), facts.instance_number, facts.frame)
 
     for slot in slots:
         keys = [together(one) for one in slot.files]
-        if len(set(keys)) < len(keys) or any(key[-1] is None for key in keys):
+        if len(set(keys)) < len(keys) or any(one.instance_number is None for one in slot.files):
             return None
     return TimeOrder(_sorted(slots, together), (*(name for name, _ in useful), TIE_BREAK), tie_break=True)
 
 
-def _tells_apart(files: Sequence[DicomFacts], key: Callable[[DicomFacts], float | None]) -> bool:
+def _tells_apart(files: Sequence[DicomFacts], key: Callable[[DicomFacts], Any]) -> bool:
     values = {key(one) for one in files}
     return None not in values and len(values) == len(files)
 
 
-def _alone(key: Callable[[DicomFacts], float | None]) -> Callable[[DicomFacts], tuple[float | None, ...]]:
+def _alone(key: Callable[[DicomFacts], Any]) -> Callable[[DicomFacts], tuple[Any, ...]]:
     return lambda facts: (key(facts),)
 
 
-def _sorted(slots: Sequence[Slot], key: Callable[[DicomFacts], tuple[float | None, ...]]) -> tuple[Slot, ...]:
+def _sorted(slots: Sequence[Slot], key: Callable[[DicomFacts], tuple[Any, ...]]) -> tuple[Slot, ...]:
     return tuple(Slot(slot.position_mm, tuple(sorted(slot.files, key=key))) for slot in slots)
 
 
@@ -98,24 +101,22 @@ def uneven_counts(slots: Sequence[Slot]) -> tuple[int, list[Slot]]:
 def time_step_s(order: TimeOrder) -> float | None:
     """Give the seconds between repetitions when the files say so, else None.
 
-    Times that were used for ordering count when their steps at the first position agree within 5 %, because
-    acquisition times are written to the second by some. Temporal positions and instance numbers are no times: there
-    the repetition time is the step for echo-planar images, where one excitation makes one plane of each volume.
+    For echo-planar images it is the repetition time, because one excitation makes one plane of each volume. Else times
+    that were used for ordering count when their steps at the first position agree within 5 %, because acquisition times
+    are written to the second by some. Temporal positions and instance numbers are no times.
     """
     files = order.slots[0].files
+    first = files[0]
+    is_echo_planar = "EP" in first.scanning_sequence or first.echo_planar == "YES"
+    if is_echo_planar and first.repetition_time_ms:
+        return first.repetition_time_ms / 1000
     readers: dict[str, Callable[[DicomFacts], float]] = {
         "trigger_time": lambda facts: (facts.trigger_time_ms or 0.0) / 1000,
         "acquisition_time": lambda facts: facts.acquisition_s or 0.0,
-        "content_time": lambda facts: facts.content_s or 0.0,
     }
-    if len(order.by) == 1 and order.by[0] in readers and order.by[0] != "content_time":
-        moments = [readers[order.by[0]](one) for one in files]
-        steps = [b - a for a, b in pairwise(moments)]
-        mean = sum(steps) / len(steps)
-        if all(abs(step - mean) <= 0.05 * mean for step in steps):
-            return round(mean, 6)
+    if len(order.by) != 1 or order.by[0] not in readers:
         return None
-    first = files[0]
-    if "EP" in first.scanning_sequence and first.repetition_time_ms:
-        return first.repetition_time_ms / 1000
-    return None
+    moments = [readers[order.by[0]](one) for one in files]
+    steps = [b - a for a, b in pairwise(moments)]
+    mean = sum(steps) / len(steps)
+    return round(mean, 6) if all(abs(step - mean) <= 0.05 * mean for step in steps) else None

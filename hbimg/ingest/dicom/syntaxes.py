@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hbimg.ingest.dicom.elements import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
-#: Pixels stand in the file as plain samples. GE's private syntax writes them big endian, so it is not among them.
-NATIVE = frozenset((IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG))
+#: Pixels stand in the (inflated) file as plain samples. GE's private syntax writes them big endian, so it is not among
+#: them.
+NATIVE = frozenset((IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED))
 
 #: Each frame is compressed by itself, and pydicom can decode it: RLE, JPEG, JPEG-LS, JPEG 2000, HTJ2K.
 COMPRESSED = frozenset(
@@ -14,11 +15,11 @@ COMPRESSED = frozenset(
 )
 
 DICOMDIR = "1.2.840.10008.1.3.10"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 
 #: SOP classes (after the common prefix of storage classes) that hold no classic volume, and what they are.
 _NO_VOLUME: dict[str, str] = {
-    "7": "a secondary capture (a screenshot or scan of a picture)",
     "88": "a structured report",
     "11": "a presentation state (how to show other images)",
     "104": "an encapsulated document (PDF or alike)",
@@ -27,13 +28,6 @@ _NO_VOLUME: dict[str, str] = {
     "9": "a waveform",
     "66": "raw data, a registration or a segmentation",
     "67": "a real-world value mapping",
-    "2.1": "an enhanced multi-frame image",
-    "2.2": "an enhanced multi-frame image",
-    "4.1": "an enhanced multi-frame image",
-    "4.3": "an enhanced multi-frame image",
-    "4.4": "an enhanced multi-frame image",
-    "128.1": "an enhanced multi-frame image",
-    "130": "an enhanced multi-frame image",
 }
 
 
@@ -55,6 +49,4 @@ def what_syntax(transfer_syntax: str) -> str:
     """Say why frames cannot be cut out of files of a transfer syntax; empty when they can."""
     if transfer_syntax in NATIVE or transfer_syntax in COMPRESSED:
         return ""
-    if transfer_syntax == DEFLATED:
-        return "deflated as a whole file (Deflated Explicit VR Little Endian)"
     return f"in a transfer syntax that hbimg does not know ({transfer_syntax})"

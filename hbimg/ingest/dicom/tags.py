@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 import warnings
 from collections.abc import Mapping
 from datetime import date
@@ -31,8 +32,11 @@ class Tag(IntEnum):
     ACQUISITION_TIME = 0x00080032
     CONTENT_TIME = 0x00080033
     MODALITY = 0x00080060
+    MANUFACTURER = 0x00080070
     STUDY_DESCRIPTION = 0x00081030
     SERIES_DESCRIPTION = 0x0008103E
+    FRAME_TYPE = 0x00089007
+    COMPLEX_COMPONENT = 0x00089208
     PATIENT_ID = 0x00100020
     SCANNING_SEQUENCE = 0x00180020
     ACQUISITION_TYPE = 0x00180023
@@ -44,6 +48,13 @@ class Tag(IntEnum):
     PROTOCOL_NAME = 0x00181030
     TRIGGER_TIME = 0x00181060
     GANTRY_TILT = 0x00181120
+    ECHO_PLANAR = 0x00189018
+    FRAME_ACQUISITION_DATETIME = 0x00189074
+    EFFECTIVE_ECHO_TIME = 0x00189082
+    B_VALUE = 0x00189087
+    GRADIENT_DIRECTION = 0x00189089
+    FRAME_REFERENCE_DATETIME = 0x00189151
+    SIEMENS_MOSAIC_IMAGES = 0x0019100A
     STUDY_UID = 0x0020000D
     SERIES_UID = 0x0020000E
     STUDY_ID = 0x00200010
@@ -55,6 +66,13 @@ class Tag(IntEnum):
     TEMPORAL_POSITION = 0x00200100
     TEMPORAL_POSITIONS = 0x00200105
     IMAGES_IN_ACQUISITION = 0x00201002
+    STACK = 0x00209056
+    IN_STACK_POSITION = 0x00209057
+    TEMPORAL_POSITION_INDEX = 0x00209128
+    TRIGGER_DELAY = 0x00209153
+    DIMENSION_VALUES = 0x00209157
+    DIMENSION_POINTER = 0x00209165
+    DIMENSIONS = 0x00209222
     SAMPLES = 0x00280002
     PHOTOMETRIC = 0x00280004
     PLANAR_CONFIGURATION = 0x00280006
@@ -68,6 +86,19 @@ class Tag(IntEnum):
     PIXEL_REPRESENTATION = 0x00280103
     INTERCEPT = 0x00281052
     SLOPE = 0x00281053
+    RED_DESCRIPTOR = 0x00281101
+    GREEN_DESCRIPTOR = 0x00281102
+    BLUE_DESCRIPTOR = 0x00281103
+    RED_TABLE = 0x00281201
+    GREEN_TABLE = 0x00281202
+    BLUE_TABLE = 0x00281203
+    SIEMENS_CSA_IMAGE = 0x00291010
+    SIEMENS_CSA_SERIES = 0x00291020
+    UIH_GRID_IMAGES = 0x00651050
+    UIH_GRID_FRAMES = 0x00651051
+    SHARED_GROUPS = 0x52009229
+    FRAME_GROUPS = 0x52009230
+    EXTENDED_OFFSETS = 0x7FE00001
 
 
 WANTED = frozenset(int(tag) for tag in Tag)
@@ -130,6 +161,23 @@ class Values:
         if not 1 <= len(raw) <= 4:
             return None
         return int.from_bytes(raw, self._order)
+
+    def unsigned_all(self, tag: Tag) -> tuple[int, ...]:
+        """Give all of the binary 32-bit unsigned numbers."""
+        raw = self._raw.get(tag, b"")
+        return struct.unpack(f"{'<' if self._order == 'little' else '>'}{len(raw) // 4}L", raw[: len(raw) // 4 * 4])
+
+    def doubles(self, tag: Tag, count: int) -> tuple[float, ...] | None:
+        """Give `count` finite binary doubles; None when there are not as many or one is no number."""
+        raw = self._raw.get(tag, b"")
+        if len(raw) != 8 * count:
+            return None
+        numbers = struct.unpack(f"{'<' if self._order == 'little' else '>'}{count}d", raw)
+        return numbers if all(math.isfinite(number) for number in numbers) else None
+
+    def raw(self, tag: Tag) -> bytes:
+        """Give the bytes of a value; for a sequence its items. Empty when absent."""
+        return self._raw.get(tag, b"")
 
 
 def _in_character_set(raw: bytes, character_set: bytes) -> str:

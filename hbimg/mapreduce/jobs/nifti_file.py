@@ -1,21 +1,31 @@
-"""A DICOM volume's planes as the bytes of a NIfTI file."""
+"""Stored planes as the bytes of a NIfTI file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hbimg.errors import VolumeError
 from hbimg.mapreduce.job import LoadedVolume
-from hbimg.volumes.nifti_image import NiftiVoxels, nifti_of
+from hbimg.volumes.nifti_image import NiftiVoxels, nifti_of, planes_as_nifti
+from hbimg.volumes.parts import parts_of
 
 #: NIfTI-1 counts voxels along an axis in 16 bits; longer axes make it NIfTI-2.
 _NIFTI1_MAX_LENGTH = 32767
 
 
-def nifti_bytes(volume: LoadedVolume) -> memoryview:
-    """Give the NIfTI file of a DICOM volume of grey planes, oriented as dcm2niix orients it.
+def nifti_files(volume: LoadedVolume) -> Iterator[tuple[str, memoryview]]:
+    """Give the NIfTI file of a DICOM volume of grey planes, oriented as dcm2niix orients it; one for each of its parts.
+
+    Yields
+    ------
+    name : str
+        What tells the part from the others (``part-mag``); empty for a volume without parts.
+    file : memoryview
 
     Raises
     ------
@@ -26,11 +36,44 @@ def nifti_bytes(volume: LoadedVolume) -> memoryview:
     if geometry is None or encoding is None or encoding.samples != 1:
         raise VolumeError(f"{volume.record.key} has no grey planes: convert it with dicom2nifti")
     planes = volume.voxels().T.reshape(-1, encoding.rows, encoding.columns)
-    return _file(nifti_of(planes, geometry, encoding), geometry.time_step_s)
+    for part in parts_of(volume.record):
+        own = planes[part.first_plane : part.first_plane + part.planes]
+        image = nifti_of(own, part.geometry, part.encoding_in(encoding))
+        yield part.name, image_bytes(image, part.geometry.time_step_s)
 
 
-def _file(image: NiftiVoxels, time_step_s: float | None) -> memoryview:
-    """Lay header and voxels into one block: the voxels are copied once, straight to their place."""
+def plane_bytes(volume: LoadedVolume, plane: npt.NDArray[Any], number: int) -> memoryview:
+    """Give one grey plane as a NIfTI file of one slice, at its place in space.
+
+    A plane of a DICOM volume is oriented as the whole volume is before dcm2niix turns it: rows are flipped.
+
+    Parameters
+    ----------
+    volume : LoadedVolume
+    plane : array of shape (i, j)
+    number : int
+        Its running number, fastest in space.
+    """
+    geometry, encoding = volume.record.geometry, volume.record.encoding
+    assert geometry is not None
+    assert encoding is not None
+    affine = np.array(geometry.affine, np.float64)
+    affine[:3, 3] += affine[:3, 2] * (number % geometry.shape[2])
+    one = replace(geometry, shape=(*geometry.shape[:2], 1), affine=tuple(tuple(row) for row in affine.tolist()))
+    slopes, intercepts = (encoding.details.get(f"rescale_{name}") for name in ("slopes", "intercepts"))
+    scaling = (slopes[number], intercepts[number]) if slopes and intercepts else (geometry.slope, geometry.intercept)
+    if volume.record.format == "dicom":
+        array, affine = planes_as_nifti(plane.T[None], one)
+    else:
+        array = plane[..., None]
+    return image_bytes(NiftiVoxels(array, affine, *scaling), None)
+
+
+def image_bytes(image: NiftiVoxels, time_step_s: float | None) -> memoryview:
+    """Give an image as a NIfTI file.
+
+    Header and voxels are laid into one block: the voxels are copied once, straight to their place.
+    """
     header = _header(image, time_step_s)
     offset = int(header["vox_offset"])
     # Header, then the four bytes that say that no extensions follow.

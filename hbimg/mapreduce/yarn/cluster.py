@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,10 +114,15 @@ class Cluster:
     def attempts(self, application: Application) -> Iterator[Any]:
         """Give the attempts of all tasks of the job, each with its task's id under ``task``."""
         tasks = (self._of_job(application, "/tasks", "tasks") or {}).get("task", [])
-        for task in tasks:
+
+        def of_task(task: Any) -> list[Any]:
             path = f"/tasks/{task['id']}/attempts"
             found = (self._of_job(application, path, "taskAttempts") or {}).get("taskAttempt", [])
-            yield from ({**attempt, "task": task["id"]} for attempt in found)
+            return [{**attempt, "task": task["id"]} for attempt in found]
+
+        with ThreadPoolExecutor(8) as pool:
+            for found in pool.map(of_task, tasks):
+                yield from found
 
     def _of_job(self, application: Application, path: str, name: str) -> Any:
         master = f"{self._manager}/proxy/{application.id}/ws/v1/mapreduce/jobs/{application.job_id}"

@@ -73,7 +73,10 @@ def environment_package(*, whole: bool) -> Package:
     JobError
         If pydoop is not among them.
     """
-    found = {_canonical(item.metadata["Name"]): item for item in metadata.distributions() if item.metadata["Name"]}
+    found: dict[str, metadata.Distribution] = {}
+    for item in metadata.distributions():
+        found.setdefault(_canonical(item.metadata["Name"] or ""), item)  # as for modules, the first on the path counts
+    found.pop("", None)
     if "pydoop" not in found:
         raise JobError("pydoop is not installed here: pip install 'hbimg[yarn]', or run with --engine local")
     chosen = set(found) if whole else _closure(found)

@@ -18,6 +18,7 @@ from typing import Any
 from hbimg.mapreduce.job import PARTIAL, Job, ReducingJob
 from hbimg.mapreduce.outcomes import Outcome, State
 from hbimg.mapreduce.registry import load_class
+from hbimg.mapreduce.sources import Sources
 from hbimg.mapreduce.tasks import TaskSettings, run_split
 from hbimg.mapreduce.yarn.order import Order, listed_volumes
 from hbimg.mapreduce.yarn.scans import parse_table_split
@@ -111,6 +112,7 @@ class MapTask:
             scratch=self._folder,
             on_start=self._note,
             stopped=_StopFlag(volumes, self._order.run_id),
+            source=Sources(volumes),
         )
 
     def _note(self, key: VolumeKey) -> None:

@@ -18,9 +18,9 @@ from google.protobuf.message import Message
 from hbimg.errors import StoreError, StoreUnavailableError
 from hbimg.store.hbase_address import HBaseAddress, Server
 from hbimg.store.rpc import hbase_pb2 as pb
-from hbimg.store.rpc.login import SimpleLogin
+from hbimg.store.rpc.login import SimpleLogin, tls_context
 from hbimg.store.rpc.remote import Reaction, RemoteError, told
-from hbimg.store.rpc.wire import Connection, MessageT, Part, Patience
+from hbimg.store.rpc.wire import CONNECT_S, Connection, MessageT, Part, Patience
 
 CLIENT, ADMIN, MASTER, REGISTRY = "ClientService", "AdminService", "MasterService", "ClientMetaService"
 #: Connections that were idle for longer are not trusted: firewalls and HBase itself forget them.
@@ -257,8 +257,15 @@ def server_of(name: pb.ServerName) -> Server:
     return Server(name.host_name, name.port)
 
 
-def open_cluster(address: HBaseAddress) -> Cluster:
-    """Open the HBase of an address, and make sure that one of its hosts answers; StoreUnavailableError."""
-    cluster = Cluster(address.nodes, SimpleLogin(), Patience(answer_s=address.timeout_s), address.wait_s)
-    cluster.cluster_id()
+def open_cluster(address: HBaseAddress, connect_s: float = CONNECT_S) -> Cluster:
+    """Open the HBase of an address, and make sure that one of its hosts and a RegionServer answer.
+
+    Raises
+    ------
+    StoreUnavailableError
+        If they do not; nothing is tried again.
+    """
+    login = SimpleLogin(tls=tls_context(address.tls_ca) if address.tls else None)
+    cluster = Cluster(address.nodes, login, Patience(connect_s, address.timeout_s), address.wait_s)
+    cluster.give_back(cluster.take(cluster.meta(), CLIENT))
     return cluster

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from time import monotonic, sleep
 
-from hbimg.errors import StoreUnavailableError
+from hbimg.errors import StoreBusyError, StoreUnavailableError
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc import hbase_pb2 as pb
-from hbimg.store.rpc.cluster import ADMIN, Cluster
+from hbimg.store.rpc.cluster import ADMIN, Cluster, Persistence
 from hbimg.store.rpc.locations import Locations, RegionPlace, name_of
 from hbimg.store.rpc.remote import RemoteError
 from hbimg.store.rpc.wire import MessageT
@@ -58,6 +58,10 @@ class Regions:
         self._cluster = cluster
         self._locations = locations
 
+    def places(self, table: str) -> list[RegionPlace]:
+        """Give all regions of a table as hbase:meta has them now; StoreError."""
+        return self._locations.all_regions(table)
+
     def loads(self, table: str) -> dict[str, RegionLoad]:
         """Give what the servers tell of a table's regions, by encoded name; StoreError."""
         doing = f"asking for the sizes of table {table!r}"
@@ -79,10 +83,16 @@ class Regions:
 
     def flush_region(self, place: RegionPlace) -> None:
         """Write what a region, or what has become of it, holds in memory to files; StoreError."""
+        doing = f"flushing table {place.table!r}"
+        persistence = Persistence(self._cluster.wait_s)
         for now in self._successors(place):
-            request = pb.FlushRegionRequest(region=now.specifier)
-            doing = f"flushing table {place.table!r}"
-            self._on_region(now, "FlushRegion", request, pb.FlushRegionResponse, doing)
+            # The mark in the log tells that nothing was left to write from that another flush was under way.
+            request = pb.FlushRegionRequest(region=now.specifier, write_flush_wal_marker=True)
+            while True:
+                answer = self._on_region(now, "FlushRegion", request, pb.FlushRegionResponse, doing)
+                if answer.flushed or answer.wrote_flush_wal_marker:
+                    break
+                persistence.pause(StoreBusyError(f"{doing}: region {now.encoded} is being flushed already"))
 
     def major_compact(
         self,

@@ -57,8 +57,8 @@ class Connection:
         HBase's name of it: ``ClientService``, ``AdminService``, ``MasterService``, ``ClientMetaService``.
     broken : bool
         Whether it cannot be used any more.
-    pending : bool
-        Whether an answer, or a part of one, has not been received yet.
+    pending : int
+        How many answers have not been received, or not to their end.
     used_at : float
         When it was last used, by the monotonic clock.
     """
@@ -67,7 +67,7 @@ class Connection:
         self.server = server
         self.service = service
         self.broken = False
-        self.pending = False
+        self.pending = 0
         self._answer_s = patience.answer_s
         self._call_id = 0
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
@@ -122,11 +122,13 @@ class Connection:
         if size_bytes:
             header.cell_block_meta.length = size_bytes
         body = _delimited(header) + _delimited(request)
-        self.pending = True
+        self.pending += 1
         self._send([_LENGTH.pack(len(body) + size_bytes) + body, *cells])
 
     def answer(self, kind: type[MessageT]) -> tuple[MessageT, int]:
         """Receive an answer up to its cells, and give it with the bytes of the cell block, which is received next."""
+        if self._left:
+            raise self._nonsense(f"{self._left:,} bytes of cells were not announced")
         self._waited = 0.0
         self._left = 4
         (self._left,) = _LENGTH.unpack(self._take(4))
@@ -189,7 +191,7 @@ class Connection:
     # -- pieces of an answer -----------------------------------------------------------------------------------------
 
     def _done(self) -> None:
-        self.pending = False
+        self.pending -= 1
         self.used_at = monotonic()
 
     def _message(self, kind: type[MessageT]) -> MessageT:

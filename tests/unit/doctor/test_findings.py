@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from recorded_cluster import table
 
+from hbimg.doctor.network import Switches
 from hbimg.doctor.places import Places, server_of
 from hbimg.errors import ConfigError
 from hbimg.store.hbase_address import Server
 from hbimg.store.thrift import Packing
-from tests.unit.doctor.conftest import table
 
 NAMENODE = "service=NameNode,name=NameNodeInfo"
 NAMESYSTEM = "service=NameNode,name=FSNamesystem"
@@ -113,6 +114,15 @@ def thrift(place, packing):
     return lambda cluster: cluster.thrift.update({place: packing})
 
 
+def no_rpc(url="hbase://head", also=None):
+    def alter(cluster):
+        cluster.rpc, cluster.url = None, url
+        if also:
+            also(cluster)
+
+    return alter
+
+
 def clock(host, seconds):
     return lambda cluster: cluster.clock_ahead_s.update({host: seconds})
 
@@ -151,8 +161,17 @@ BROKEN = [
     ("worker-silent", "problem", gone("worker2.hbimg:8042"), "NodeManager worker2.hbimg:8042", "refused"),
     ("worker-incomplete", "advice", no_nodemanager, WORKER2, "no NodeManager"),
     ("zookeeper-silent", "problem", lambda c: c.zookeepers.clear(), "head:2181", "hbase.zookeeper.quorum"),
-    ("thrift-silent", "problem", thrift("head:9090", None), "head:9090", "hbase thrift2 start"),
-    ("thrift-not-local", "advice", thrift("worker2.hbimg:9090", None), "worker2.hbimg:9090", "own host"),
+    ("rpc-silent", "advice", no_rpc(), "head", "through Thrift only"),
+    ("rpc-silent", "problem", no_rpc("hbase://head?client=rpc"), "head", "16020"),
+    ("thrift-silent", "advice", thrift("head:9090", None), "head:9090", "or leave it"),
+    ("thrift-silent", "problem", no_rpc(also=thrift("head:9090", None)), "head:9090", "hbase thrift2 start"),
+    (
+        "thrift-not-local",
+        "advice",
+        no_rpc(also=thrift("worker2.hbimg:9090", None)),
+        "worker2.hbimg:9090",
+        "own host",
+    ),
     ("thrift-settings", "unknown", gone("head:9095"), "head:9095", "--thrift-info-port"),
     ("hdfs-safe-mode", "problem", bean("head:9870", NAMENODE, "Safemode", "Safe mode is ON. And"), "NameNode", "ON"),
     ("hdfs-missing-blocks", "problem", bean("head:9870", NAMESYSTEM, "MissingBlocks", 3), "NameNode", "3 blocks"),
@@ -301,7 +320,7 @@ BROKEN = [
     (
         "balancer-on",
         "advice",
-        bean("head:16010", BALANCER, "tag.isBalancerActive", "true"),
+        lambda c: setattr(c, "switches", None),
         "HMaster",
         "balance_switch",
     ),
@@ -406,10 +425,20 @@ def test_a_finding_on_every_server_is_told_once(cluster):
 
 
 def test_a_balancer_that_is_off_or_does_not_tell(cluster):
+    """The switch is asked for; where HBase's RPC is not understood, the HMaster's page tells of it."""
+    cluster.switches = Switches(balancer=False)
+    assert "balancer-on" not in cluster.look()
+    cluster.switches = None
     cluster.bean("head:16010", BALANCER)["tag.isBalancerActive"] = "false"
     assert "balancer-on" not in cluster.look()
     del cluster.bean("head:16010", BALANCER)["tag.isBalancerActive"]
     assert cluster.look()["balancer-on"].severity == "unknown"
+
+
+def test_a_normalizer_that_is_off_harms_no_table(cluster):
+    cluster.tables = (table(NORMALIZATION_ENABLED="true"),)
+    cluster.switches = Switches(balancer=False, normalizer=False)
+    assert set(cluster.look()) == {"node-python"}
 
 
 def test_a_restarted_daemon_is_no_dead_one(cluster):
@@ -484,6 +513,19 @@ def test_masters_are_found_where_the_user_says(cluster):
     assert set(cluster.look(told)) == ALWAYS
 
 
+def test_a_cluster_without_thrift_servers_is_well(cluster):
+    """All is found by the HMaster, which HBase's own RPC names."""
+    cluster.thrift.clear()
+    cluster.gone("head:9095", *(f"worker{n}.hbimg:9095" for n in (1, 2, 3)))
+    cluster.url = "hbase://worker1.hbimg?client=rpc"
+    assert set(cluster.look()) == ALWAYS
+
+
+def test_a_cluster_through_thrift_alone_is_well(cluster):
+    cluster.rpc, cluster.url = None, "hbase://head?client=thrift"
+    assert set(cluster.look()) == ALWAYS
+
+
 def test_the_active_one_of_a_pair_is_found(cluster):
     settings = cluster.settings("head:9095")
     settings.update(
@@ -519,8 +561,10 @@ def test_a_place_that_is_none_is_told(text):
 def test_nothing_answers(cluster):
     cluster.answers.clear()
     cluster.thrift.clear()
+    cluster.rpc = None
     found = cluster.look()
     assert found["thrift-silent"].severity == "problem"
+    assert found["rpc-silent"].severity == "problem"
     assert found["master-silent"].severity == "problem"
     assert "clock-skew" in found
 
@@ -540,7 +584,7 @@ def test_every_finding_has_a_test_and_a_line_in_the_docs(cluster):
     import hbimg.doctor
 
     code = "".join(path.read_text() for path in (Path(hbimg.doctor.__file__).parent / "checks").glob("*.py"))
-    named = set(re.findall(r'(?:problem|advice|unknown)\(\s*"([a-z0-9-]+)"', code))
+    named = set(re.findall(r'(?:problem|advice|unknown|told)\(\s*"([a-z0-9-]+)"', code))
     assert len(named) > 40
     tested = {line[0] for line in BROKEN} | {"node-hbimg", "node-name"}
     assert named == tested

@@ -89,12 +89,18 @@ def test_damaged_gzip_files(hbimg, folder, image, mode):
         ("bad.nii.gz", b"\x1f\x8b", "has the name of an image, but is neither"),
         ("bad.DCM", b"\0" * 2000, "has the name of an image, but is neither"),
         ("bad.dcm", b"\0" * 128 + b"DICM", "bad.dcm"),
-        ("bad.dcm.gz", gzip.compress(b"\0" * 128 + b"DICM" + b"\0" * 500, mtime=0), "gunzip"),
+        ("bad.dcm.gz", gzip.compress(b"\0" * 128 + b"DICM" + b"\0" * 500, mtime=0), "is cut short inside its header"),
     ],
 )
 def test_files_that_are_not_what_they_are_called(hbimg, folder, name, data, message):
     (folder / name).write_bytes(data)
     assert message in _refused(hbimg, folder, name)
+
+
+def test_what_macos_leaves_beside_files_is_left_alone(hbimg, folder):
+    for name in ("._x.nii.gz", "._x.dcm", "._x.jpg"):
+        (folder / name).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    assert hbimg("ingest", folder, "--table", "t", "--json").json["summary"]["left alone"]["count"] == 3
 
 
 def test_other_files_are_left_alone(hbimg, folder):

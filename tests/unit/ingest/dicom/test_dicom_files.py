@@ -6,6 +6,7 @@ import pickle
 import random
 import struct
 import warnings
+import zlib
 
 import numpy as np
 import pydicom
@@ -130,9 +131,14 @@ def test_texts_in_other_character_sets(tmp_path):
     assert read_facts(path).protocol_name == "Schädel längs"
 
 
-def test_a_deflated_file_is_known_and_has_no_run(tmp_path):
-    facts = read_facts(one_file(tmp_path, DEFLATED))
-    assert (facts.transfer_syntax, facts.run, facts.rows, facts.has_pixels) == (DEFLATED, None, 12, True)
+def test_the_frame_of_a_deflated_file_is_found_in_its_unpacked_form(tmp_path):
+    path = one_file(tmp_path, DEFLATED)
+    facts, data = read_facts(path), path.read_bytes()
+    start = facts.packing["start"]
+    unpacked = data[:start] + zlib.decompress(data[start:], -zlib.MAX_WBITS)
+    assert (facts.transfer_syntax, facts.rows, facts.size_bytes) == (DEFLATED, 12, len(data))
+    samples = unpacked[facts.run.offset : facts.run.offset + facts.run.length]
+    assert samples == SyntheticSeries().pixels(0).tobytes()
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, RLE, DEFLATED])

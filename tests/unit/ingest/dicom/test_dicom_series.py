@@ -219,10 +219,41 @@ def test_noise_in_positions_is_no_gap(tmp_path, noise_mm, outcome):
 
 def test_a_tilted_stack(tmp_path):
     found = only(write_series(tmp_path, SyntheticSeries(step_mm=(0.0, 0.5, 2.0))))
+    assert (found.outcome, found.missing) == (Outcome.STORE, None)
+    assert "gantry tilt: the planes' stack leans by 14.0 degrees" in found.remarks[0]
+    assert [row[2] for row in found.geometry.affine] == pytest.approx([0, -0.5, 2.0, 0])
+
+
+def test_one_plane_out_of_its_place_is_no_tilt(tmp_path):
+    place = lambda plane, _: {"ImagePositionPatient": [-40, -50 + (3 if plane == 5 else 0), -60 + 2 * plane]}  # noqa: E731
+    found = only(write_series(tmp_path, each=place))
     assert found.outcome is Outcome.REFUSE
-    assert "gantry tilt: the planes' stack leans by 14.0 degrees" in found.reason
-    accepted = only(write_series(tmp_path, SyntheticSeries(step_mm=(0.0, 0.5, 2.0))), accept=True)
-    assert [row[2] for row in accepted.geometry.affine] == pytest.approx([0, -0.5, 2.0, 0])
+    assert "planes are shifted sideways" in found.reason
+
+
+def uneven_ct(folder, positions, numbers=None):
+    """A CT series with planes at these positions."""
+    numbers = numbers or range(1, len(positions) + 1)
+    place = lambda plane, _: {  # noqa: E731
+        "ImagePositionPatient": [-40, -50, positions[plane]],
+        "InstanceNumber": numbers[plane],
+    }
+    series = SyntheticSeries(planes=len(positions))
+    return write_series(folder, series, place, Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2")
+
+
+@pytest.mark.parametrize("positions", [[0, 4, 8, 12, 13.1, 20.1, 27.1, 34.1], [0, 5, 10, 20, 30, 40], [0, 5, 10, 20]])
+def test_uneven_ct_is_stored_and_said(tmp_path, positions):
+    found = only(uneven_ct(tmp_path, positions))
+    assert (found.outcome, found.missing) == (Outcome.STORE, None)
+    assert "affine holds up to the first gap" in found.remarks[0]
+    assert found.plane_map["positions_mm"] == positions
+
+
+def test_a_plane_that_ct_lost_is_missing(tmp_path):
+    found = only(uneven_ct(tmp_path, [0, 5, 10, 20, 25], numbers=[1, 2, 3, 5, 6]))
+    assert found.outcome is Outcome.REFUSE
+    assert "1 plane is missing at 15.00 mm" in found.reason
 
 
 def test_doubled_planes(tmp_path):
@@ -290,7 +321,9 @@ def test_an_end_plane_missing_in_every_repetition(tmp_path):
 def test_two_planes_need_something_that_confirms_their_distance(tmp_path):
     series = SyntheticSeries(planes=2)
     assert only(write_series(tmp_path, series)).outcome is Outcome.STORE
-    found = only(write_series(tmp_path, series, SliceThickness=None))
+    assert only(write_series(tmp_path, series, SliceThickness=None)).outcome is Outcome.STORE  # numbers 1 and 2
+    apart = lambda plane, _: {"InstanceNumber": 1 + 2 * plane}  # noqa: E731
+    found = only(write_series(tmp_path, series, apart, SliceThickness=None))
     assert found.outcome is Outcome.REFUSE
     assert "only two planes, 2 mm apart (01-0001.dcm and 01-0002.dcm)" in found.reason
 
@@ -345,19 +378,20 @@ def test_a_stray_plane_among_many_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("tags", "words"),
     [
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "a secondary capture"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "ImagePositionPatient": None}, "a secondary capture"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11"}, "a structured report"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.11.1"}, "a presentation state"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1"}, "an encapsulated document"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.2"}, "a radiotherapy object"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.2"}, "MR spectroscopy"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.1"}, "an enhanced multi-frame image"),
         ({"SOPClassUID": "1.2.840.10008.1.3.10"}, "a DICOMDIR"),
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}, "a Siemens mosaic"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}, "a mosaic"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "a scout"),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "a colour image (PALETTE COLOR)"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "a palette image whose palette is absent"),
         ({"ImagePositionPatient": None}, "no position, orientation or pixel spacing"),
         ({"Rows": 6, "NumberOfFrames": 2}, "a multi-frame image (2 frames)"),
+        ({"PhotometricInterpretation": "CMYK"}, "a colour space that hbimg does not know"),
+        ({"SamplesPerPixel": 2, "Rows": 6}, "an image of 2 samples per pixel"),
     ],
 )
 def test_what_is_no_volume_is_set_aside_as_what_it_is(tmp_path, tags, words):
@@ -367,9 +401,10 @@ def test_what_is_no_volume_is_set_aside_as_what_it_is(tmp_path, tags, words):
     assert [file.path for file in found.files] == sorted(file.path for file in found.files)
 
 
-def test_a_deflated_series_is_set_aside(tmp_path):
+def test_a_deflated_series_is_a_volume_whose_files_are_kept_beside(tmp_path):
     found = only(write_series(tmp_path, SyntheticSeries(transfer_syntax="1.2.840.10008.1.2.1.99")))
-    assert (found.outcome, "deflated" in found.reason) == (Outcome.SET_ASIDE, True)
+    assert (found.outcome, found.geometry.shape) == (Outcome.STORE, (10, 12, 8))
+    assert all(file.packing["kind"] == "deflate" and file.packing["kept"] for file in found.files)
 
 
 def test_a_report_inside_a_series_does_not_spoil_it(tmp_path):

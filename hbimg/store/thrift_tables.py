@@ -1,21 +1,14 @@
-"""How a table of hbimg's is described to HBase, and read back: families, attributes, our own settings among them.
-
-HBase keeps hbimg's `TableSettings` as one more table attribute, so they travel with the table's snapshots and copies.
-"""
+"""How a table of hbimg's is described to HBase through Thrift, and read back: families and attributes."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any
 
-from hbimg.errors import ConfigError, StoreError, TableFormatError
-from hbimg.store.contract import Family, TableSettings, settings_from_json, settings_to_json
+from hbimg.errors import ConfigError, StoreError
+from hbimg.store.contract import Family, TableSettings
+from hbimg.store.hbase_settings import SETTINGS, settings_of, settings_text
 from hbimg.store.thrift import api
-
-#: The table attribute with hbimg's settings as JSON, and the version of their form.
-SETTINGS = b"hbimg.settings"
-FORMAT = 1
 
 
 def name_of(full_name: str) -> Any:
@@ -39,8 +32,7 @@ def describe(full_name: str, settings: TableSettings) -> Any:
         If a family's compression or encoding is none of HBase's.
     """
     attributes = {name.encode(): value.encode() for name, value in settings.attributes.items()}
-    kept = {"format": FORMAT, "settings": settings_to_json(settings)}
-    attributes[SETTINGS] = json.dumps(kept, separators=(",", ":")).encode()
+    attributes[SETTINGS.encode()] = settings_text(settings).encode()
     columns = [_describe_family(family) for family in settings.families]
     return api.TTableDescriptor(tableName=name_of(full_name), columns=columns, attributes=attributes)
 
@@ -65,33 +57,14 @@ def _number_of(enumeration: Any, family: Family, what: str, name: str) -> int:
 
 def is_ours(descriptor: Any) -> bool:
     """Whether hbimg made a table."""
-    return SETTINGS in (descriptor.attributes or {})
+    return SETTINGS.encode() in (descriptor.attributes or {})
 
 
-def settings_of(descriptor: Any, where: str) -> TableSettings:
-    """Read the settings that hbimg kept with a table.
-
-    Raises
-    ------
-    TableFormatError
-        If it is not hbimg's, was made by another version, or lost a family.
-    """
-    text = (descriptor.attributes or {}).get(SETTINGS)
-    if text is None:
-        raise TableFormatError(f"{where} is not hbimg's: it has no attribute {SETTINGS.decode()}; use another name")
-    try:
-        kept = json.loads(text)
-        found = kept["format"]
-        settings = settings_from_json(kept["settings"]) if found == FORMAT else None
-    except (ValueError, KeyError, TypeError) as error:
-        raise TableFormatError(f"{where} has a damaged attribute {SETTINGS.decode()}: restore it") from error
-    if settings is None:
-        raise TableFormatError(f"{where} has table format {found}; this hbimg reads {FORMAT}: use the one that made it")
-    present = {column.name.decode(errors="replace") for column in descriptor.columns or ()}
-    missing = sorted({family.name for family in settings.families} - present)
-    if missing:
-        raise TableFormatError(f"{where} has lost its family {missing[0]!r}: restore the table from a snapshot")
-    return settings
+def kept_settings(descriptor: Any, where: str) -> TableSettings:
+    """Read the settings that hbimg kept with a table; errors as `hbimg.store.hbase_settings.settings_of` says."""
+    text = (descriptor.attributes or {}).get(SETTINGS.encode())
+    present = [column.name.decode(errors="replace") for column in descriptor.columns or ()]
+    return settings_of(text.decode(errors="replace") if text is not None else None, present, where)
 
 
 def refuse_unlike(asked: Any, made: Any, split_points: Collection[bytes], starts: Collection[bytes]) -> None:

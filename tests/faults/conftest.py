@@ -1,0 +1,27 @@
+"""The helper beside these tests is found by name; a worker that is killed comes back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from broken_cluster import docker, wait_until_all_is_well
+
+
+@pytest.fixture
+def kill():
+    """Kill a worker as a power cut does; it is started again afterwards."""
+    killed = []
+
+    def kill(worker):
+        docker("kill", worker)
+        killed.append(worker)
+
+    yield kill
+    for worker in killed:
+        docker("start", worker)
+    wait_until_all_is_well()
