@@ -53,16 +53,16 @@ def bytes_text(count: float) -> str:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a progress bar on stderr, if that is a terminal; gives a function (stage, done, total)."""
+def progress_bar() -> Iterator[Callable[..., None]]:
+    """Show a progress bar on stderr, if that is a terminal; gives a function (stage, done, total, note='')."""
     if not sys.stderr.isatty():
-        yield lambda _stage, _done, _total: None
+        yield lambda _stage, _done, _total, _note="": None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description} {task.fields[note]}"),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -71,9 +71,9 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     ) as bar:
         tasks: dict[str, Any] = {}
 
-        def update(stage: str, done: int, total: int) -> None:
+        def update(stage: str, done: int, total: int, note: str = "") -> None:
             if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done, total=total)
+                tasks[stage] = bar.add_task(stage, total=total, note=note)
+            bar.update(tasks[stage], completed=done, total=total, note=note)
 
         yield update
