@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "jobs": "jobs",
     "runs": "runs",
     "report": "report",
+    "layout": "layout",
     "model": "model",
     "advise": "advise",
 }

@@ -229,7 +229,7 @@ def _run(
             return
 
         def show(progress: Progress) -> None:
-            bar(job.name, progress.ended_bytes, progress.total_bytes, progress.text)
+            bar(f"{job.name}: {progress.text}", progress.ended_bytes, progress.total_bytes)
 
         result = run_job(job, opened, volumes, settings, on_progress=show, say=say)
     print_result(result, as_json=as_json)

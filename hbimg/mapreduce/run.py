@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from hbimg import __version__
 from hbimg.errors import HbimgError, ParameterError
@@ -310,7 +309,7 @@ class Run:
             "start": start_of_process(os.getpid()),
             "started_at": self._started,
             "ended_at": _now() if state != "running" else None,
-            "versions": {"hbimg": __version__, "python": platform.python_version(), "numpy": np.__version__},
+            "versions": {"hbimg": __version__, "python": platform.python_version(), "numpy": version("numpy")},
             "volumes": [[str(o.key), o.state.value, o.reason] for o in outcomes],
             "outputs": outputs or {},
             "report": report,
