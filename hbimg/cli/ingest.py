@@ -90,8 +90,9 @@ def ingest(
 
     check_table_name(table)
     group_level = options.pop("group_level")
+    told = _options(table, options)
     scratch = TemporaryDirectory(prefix="hbimg-ingest-", ignore_cleanup_errors=True)
-    chosen = replace(_options(table, options), scratch=Path(scratch.name))
+    chosen = replace(told, scratch=Path(scratch.name))
     with scratch, progress_bar() as progress, Pool(1 if dry_run else chosen.workers) as pool:
         planned, outcomes = pipeline.plan(paths, chosen, pool, progress)
         _refuse_nothing(paths, planned, outcomes)
