@@ -25,8 +25,11 @@ HEAD_BYTES = 1024
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 #: Names that promise an image. A file of such a name that is none is refused; any other is left alone.
 _IMAGE_SUFFIXES = (".dcm", ".dicom", ".nii", ".nii.gz", ".dcm.gz", ".ima", *_PICTURE_SUFFIXES)
+#: What macOS writes beside files on other disks (`._scan.nii`), under names that promise an image.
+_APPLE_DOUBLE = b"\0\5\x16\7"
 #: What is said of a file that is read and is none.
 NO_IMAGE = "is no image that hbimg knows"
+IS_EMPTY = "is empty"
 _NAME_IS_LOST = "has a name that is no UTF-8, under which it could not be given back: rename it"
 
 
@@ -192,14 +195,19 @@ def _judge(path: Path, head: Head, size_bytes: int) -> tuple[Kind, str]:
         return Kind.BROKEN, "is ANALYZE 7.5, which says nothing of left and right: convert it to NIfTI first"
     if is_archive(head.data):
         return Kind.ARCHIVE, "is an archive"
-    if path.name.lower().endswith(_IMAGE_SUFFIXES):
+    if promises_image(path) and not head.data.startswith(_APPLE_DOUBLE):
         return Kind.BROKEN, _why_broken(head, size_bytes)
     return Kind.OTHER, NO_IMAGE
 
 
+def promises_image(path: Path) -> bool:
+    """Whether a file's name is that of an image."""
+    return path.name.lower().endswith(_IMAGE_SUFFIXES)
+
+
 def _why_broken(head: Head, size_bytes: int) -> str:
     if size_bytes == 0:
-        return "is empty"
+        return IS_EMPTY
     if head.damage:
         return f"is a damaged gzip file: {head.damage}"
     inside = " when unpacked" if head.gzipped else ""
