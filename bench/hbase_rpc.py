@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import secrets
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -158,5 +160,63 @@ def bench_shape(worker: str, tables: tuple[Table, Table], whole: np.ndarray, wha
     path.unlink()
 
 
+def bench_write(worker: str, gigabytes: float) -> None:
+    """Write so many GB each way, in rounds of half a GB that take turns; 512 KiB frames, volumes of 140."""
+    frames = [os.urandom(512 << 10) for _ in range(140)]
+    volumes = 7
+    total = volumes * sum(map(len, frames))
+    path = Path(tempfile.mkdtemp()) / "round"
+    with path.open("wb") as file:
+        for _ in range(volumes):
+            file.writelines(frames)
+    ways = {
+        "Thrift 2": "client=thrift&own_host=no",
+        "HBase's RPC": "client=rpc",
+        "HBase's RPC, durability=skip_wal": "client=rpc&durability=skip_wal",
+    }
+    names = {way: f"bench_{secrets.token_hex(4)}" for way in ways}
+    rounds = iter(range(1 << 30))
+
+    def writes(way: str) -> Callable[[], None]:
+        def run() -> None:
+            with open_store(f"hbase://{worker}?{ways[way]}") as store:
+                table = store.table(names[way])
+                for volume in range(volumes):
+                    row = b"%s,%03d" % (secrets.token_hex(8).encode(), volume)
+                    table.put_many(
+                        Put(b"%s,%06d" % (row, n), {b"i:0000": seal(row, b"i:0000", frame)})
+                        for n, frame in enumerate(frames)
+                    )
+                    assert table.check_and_put(row, b"m:done", None, {b"m:done": b"1"})
+
+        return run
+
+    def hdfs() -> None:
+        subprocess.run(["hdfs", "dfs", "-put", path, f"/{names['Thrift 2']}_{next(rounds)}"], check=True)
+
+    rivals: dict[str, Callable[[], object]] = {"`hdfs dfs -put`": hdfs, **{way: writes(way) for way in ways}}
+    with open_store(f"hbase://{worker}?client=rpc") as store, open_admin(f"hbase://{worker}") as admin:
+        balancer = admin.set_balancer(on=False)
+        try:
+            for name in names.values():
+                store.create_table(name, TableSettings())
+                on_worker(admin, name, worker)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            found = measure(rivals, total, worker, max(1, round(gigabytes * 1e9 / total)))
+            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+            title = f"{gigabytes:g} GB each way, client on {socket.gethostname()}, regions on {worker}"
+            show(f"{title}, load {os.getloadavg()[0]:.1f}", found, ("Thrift 2", "`hdfs dfs -put`"))
+            print(f"\nThe writer's largest resident memory grew by {grown:.0f} MiB.")
+        finally:
+            for name in names.values():
+                store.drop_table(name)
+            admin.set_balancer(on=balancer)
+            subprocess.run(["hdfs", "dfs", "-rm", "-r", "-skipTrash", f"/{names['Thrift 2']}_*"], check=False)
+            path.unlink()
+
+
 if __name__ == "__main__":
-    bench_read(sys.argv[2])
+    if sys.argv[1] == "write":
+        bench_write(sys.argv[2], float(sys.argv[3]))
+    else:
+        bench_read(sys.argv[2])

@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import psutil
 from images import scratch
 
+from hbimg.model import VolumeKey
 from hbimg.store import open_store
-from hbimg.testing.volumes import store_volumes
-from hbimg.volumes import VolumeTable
+from hbimg.testing.volumes import nifti_content, smooth_voxels
+from hbimg.volumes import VolumeTable, store_content
 
 
 def peak_bytes(command: list[str]) -> int:
@@ -36,6 +38,15 @@ def peak_bytes(command: list[str]) -> int:
     return peak
 
 
+def store_copies(url: str, count: int, side: int) -> None:
+    """Store one made-up volume under `count` keys: making each anew would take longer than all that is measured."""
+    made = nifti_content(VolumeKey("made", "sub-0", "-", "T1w"), smooth_voxels((side, side, side // 2)))
+    with open_store(url) as store:
+        volumes = VolumeTable.create(store, "t")
+        for number in range(count):
+            store_content(volumes, replace(made, key=VolumeKey("made", f"sub-{number:04d}", "-", "T1w")))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -50,8 +61,7 @@ def main() -> None:
     for count in chosen.volumes:
         with scratch() as folder:
             url = f"local://{folder}/store"
-            with open_store(url) as store:
-                store_volumes(VolumeTable.create(store, "t"), count, (chosen.side, chosen.side, chosen.side // 2))
+            store_copies(url, count, chosen.side)
             for workers in (1, 2):
                 command = [sys.executable, "-m", "hbimg", "run", chosen.job, "--table", "t", "--store", url, "--force"]
                 peak = peak_bytes([*command, "--workers", str(workers)])

@@ -11,6 +11,7 @@ the code::
     ├── StoreError                   the store cannot do what was asked
     │   ├── StoreUnavailableError    nothing answers, or it answers nonsense
     │   ├── StoreBusyError           another process writes and did not finish in time
+    │   │   └── VolumeBusyError      another process writes this volume
     │   ├── StoreFullError           no space left
     │   ├── StorePermissionError     the store or the file system says no
     │   ├── NetworkFileSystemError   an embedded store may not lie on NFS, Lustre, ...
@@ -64,6 +65,10 @@ class StoreUnavailableError(StoreError, ConnectionError):
 
 class StoreBusyError(StoreError):
     """Another process writes and did not finish in time."""
+
+
+class VolumeBusyError(StoreBusyError):
+    """Another process writes this volume."""
 
 
 class StoreFullError(StoreError):

@@ -33,10 +33,11 @@ class EmbeddedAdmin(LayoutAdmin):
         return TableState(found, tuple(server.name for server in self._table.servers) or ("localhost",), {})
 
     def _locality(self, region: PlacedRegion, stop: bytes) -> float:
-        if region.home == region.server:
-            return 1.0
+        return 1.0 if region.home == region.server or not self._holds_bytes(region, stop) else 0.0
+
+    def _holds_bytes(self, region: PlacedRegion, stop: bytes) -> bool:
         rows = KeyRange(region.start, stop).intersect(self._scheme.range_of())
-        return 1.0 if next(self._table.scan(rows, ["m"]), None) is None else 0.0
+        return next(self._table.scan(rows, ["m"]), None) is not None
 
     def split(self, start: bytes, cut: bytes) -> None:
         regions, index = self._found(start)
@@ -56,7 +57,10 @@ class EmbeddedAdmin(LayoutAdmin):
     def move(self, start: bytes, server: str) -> None:
         refuse_server(server, self.state())
         regions, index = self._found(start)
-        regions[index] = replace(regions[index], server=server)
+        stop = regions[index + 1].start if index + 1 < len(regions) else b""
+        moved = replace(regions[index], server=server)
+        # One without bytes leaves none behind: what is written later is written where it is.
+        regions[index] = moved if self._holds_bytes(moved, stop) else replace(moved, home=server)
         self._table.place_regions(regions)
 
     def rewrite(self, starts: Sequence[bytes], told: Told) -> None:

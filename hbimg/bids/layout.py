@@ -68,7 +68,7 @@ def place(image: Image, mapping: BidsMapping) -> Placed:
     remark = ""
     if name.suffix in _NEEDS_TASK and "task" not in name.entities:
         name = name.with_entity("task", _task_of(image))
-        remark = f"task-{name.entities['task']} is the scan's own name: --mapping names the task"
+        remark = f"task-{name.entities['task']}, for want of a task: --mapping names it"
     sidecar = {key: value for key, value in image.sidecar.items() if key != "BidsGuess"}
     sidecar.update(rule.sidecar if rule else {})
     if "task" in name.entities:

@@ -26,8 +26,11 @@ COMMANDS: dict[str, str] = {
     "tables": "tables",
     "doctor": "doctor",
     "run": "run",
+    "submit": "submit",
+    "jobs": "jobs",
     "runs": "runs",
     "report": "report",
+    "layout": "layout",
     "model": "model",
     "advise": "advise",
 }

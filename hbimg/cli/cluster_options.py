@@ -82,6 +82,18 @@ def print_submission(job: Job, store: Store, volumes: VolumeTable, settings: Run
     click.echo(dry_run(job, store, volumes, settings))
 
 
+def ask_on_interrupt() -> str:
+    """Ask what Ctrl-C means for a job on a cluster; where nobody can be asked, the job is stopped."""
+    import sys
+
+    if not sys.stdin.isatty():
+        return "stop"
+    choices = click.Choice(("leave", "stop", "kill"))
+    question = "leave the job to itself, stop it after the current volumes, or kill it?"
+    chosen: str = click.prompt(question, type=choices, default="leave", err=True)
+    return chosen
+
+
 def _settings(options: Mapping[str, Any]) -> ClusterSettings:
     from hbimg.mapreduce.yarn.submission import ClusterSettings, parse_properties
 

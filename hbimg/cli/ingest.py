@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from hbimg.cli.options import json_option, store_option, table_option, workers_o
 
 if TYPE_CHECKING:
     from hbimg.ingest.pipeline import IngestOptions, Outcomes, Planned
+    from hbimg.store import Store
 
 
 @click.command()
@@ -58,6 +59,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="How a .nii.gz comes back as the same stream: kept beside the frames, or made again where zlib can.",
 )
+@click.option(
+    "--layout",
+    type=click.Choice(["none", "auto"]),
+    default="none",
+    show_default=True,
+    help="auto: make the table with its regions on chosen servers, by the sizes of all volumes (docs/allocation.md).",
+)
+@click.option(
+    "--server",
+    "servers",
+    metavar="NAME=CORES[*FACTOR]",
+    multiple=True,
+    help="With --layout auto: a server that shall have a share. Repeat it. Default: all of the store.",
+)
+@click.option("--yes", is_flag=True, help="With --layout auto: do not ask before HBase's balancer is switched off.")
 @workers_option
 @click.option("--dry-run", is_flag=True, help="Show keys and sizes; store nothing.")
 @json_option
@@ -66,17 +82,21 @@ def ingest(
 ) -> None:
     """Put DICOM series, NIfTI files and pictures into a table, slice by slice.
 
-    Files are found by what they hold, in all subfolders. A series with missing planes is refused; a scout or a report
-    is set aside: kept byte for byte, but no volume. What is there already is skipped, so an ingest that was stopped is
-    simply run again.
+    Files are found by what they hold, in all subfolders and in zip and tar archives. A series with missing planes is
+    refused; a scout or a report is set aside: kept byte for byte, but no volume. What is there already is skipped, so
+    an ingest that was stopped is simply run again.
 
     \b
     Examples:
       hbimg ingest /data/study --table t1
+      hbimg ingest study.zip --table t1
       hbimg ingest /data/bids --table t1 --project adhd --dry-run
       hbimg ingest /data/site2 --table t1 --pattern '{subject}/{session}/**'
+      hbimg ingest /data/study --table t2 --layout auto --server big=32 --server old1=12 --server old2=12
       hbimg ingest /data/photos --table p1 --keys-from keys.csv --package 500
     """
+    from tempfile import TemporaryDirectory
+
     from hbimg.cli.options import opened_store
     from hbimg.cli.printing import progress_bar
     from hbimg.errors import HbimgError
@@ -87,14 +107,17 @@ def ingest(
 
     check_table_name(table)
     group_level = options.pop("group_level")
-    chosen = _options(table, options)
-    with progress_bar() as progress, Pool(1 if dry_run else chosen.workers) as pool:
+    place = _placer(options)
+    scratch = TemporaryDirectory(prefix="hbimg-ingest-", ignore_cleanup_errors=True)
+    chosen = replace(_options(table, options), scratch=Path(scratch.name))
+    with scratch, progress_bar() as progress, Pool(1 if dry_run else chosen.workers) as pool:
         planned, outcomes = pipeline.plan(paths, chosen, pool, progress)
         _refuse_nothing(paths, planned, outcomes)
         if dry_run:
             outcomes += _as_planned(planned)
         else:
             with opened_store(store) as opened:
+                place(opened, table, planned, group_level)
                 volumes = VolumeTable.open_or_create(opened, table, group_level)
                 target = pipeline.Target(volumes, None if opened.url.startswith("memory:") else opened.url)
                 try:
@@ -106,6 +129,22 @@ def ingest(
     counts = Counter(outcome.outcome for outcome in outcomes)
     if counts["refused"] or (strict and counts["set aside"]):
         sys.exit(1)
+
+
+def _placer(options: dict[str, Any]) -> Callable[[Store, str, list[Planned], str | None], None]:
+    """Give what places a table's regions before anything is stored in it: nothing, unless --layout auto was given."""
+    from hbimg.errors import ConfigError
+
+    layout, texts, yes = options.pop("layout"), options.pop("servers"), options.pop("yes")
+    if layout == "none":
+        if texts:
+            raise ConfigError("--server says who has a share of a layout: give --layout auto, too")
+        return lambda _store, _table, _planned, _level: None
+    from hbimg.allocation.layout import Server
+    from hbimg.cli.ingest_layout import lay_out
+
+    servers = tuple(map(Server.parse, texts))
+    return lambda store, table, planned, level: lay_out(store, table, planned, level, servers, yes=yes)
 
 
 def _options(table: str, options: dict[str, Any]) -> IngestOptions:

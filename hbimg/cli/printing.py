@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import click
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def print_json(data: Any) -> None:
@@ -52,28 +49,60 @@ def bytes_text(count: float) -> str:
     raise AssertionError
 
 
+def amount_text(done: float, total: float, elapsed_s: float, unit: str) -> str:
+    """Give how much is done, of how much, and at what rate; `unit` is ``bytes``, or what is counted."""
+    rate = done / elapsed_s if elapsed_s > 0 else 0.0
+    if unit == "bytes":
+        return f"{bytes_text(done)} of {bytes_text(total)}, {bytes_text(rate)}/s"
+    return f"{done:,.0f} of {total:,.0f} {unit}, {rate:,.0f}/s"
+
+
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a progress bar on stderr, if that is a terminal; gives a function (stage, done, total)."""
+def progress_bar() -> Iterator[ShowProgress]:
+    """Show a progress bar on stderr, if that is a terminal; gives a function (stage, done, total, unit="bytes")."""
     if not sys.stderr.isatty():
-        yield lambda _stage, _done, _total: None
+        yield lambda _stage, _done, _total, _unit="bytes": None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     ) as bar:
         tasks: dict[str, Any] = {}
 
-        def update(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done, total=total)
+        def update(stage: str, done: int, total: int, unit: str = "bytes") -> None:
+            name = stage.partition(":")[0]  # what follows may change
+            if name not in tasks:
+                tasks[name] = bar.add_task(stage, total=total, amount="")
+            elapsed_s = bar.tasks[bar.task_ids.index(tasks[name])].elapsed or 0.0
+            amount = amount_text(done, total, elapsed_s, unit)
+            bar.update(tasks[name], description=stage, completed=done, total=total, amount=amount)
 
         yield update
+
+
+@contextmanager
+def steps_bar() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Show steps on stderr, if that is a terminal; gives a function (words, done, total), or None where it is none."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda words, done, total: bar.update(task, description=words, completed=done, total=total)
+
+
+class ShowProgress(Protocol):
+    """Shows how far a stage is."""
+
+    def __call__(self, stage: str, done: int, total: int, unit: str = "bytes", /) -> None:
+        """Show it."""

@@ -219,6 +219,7 @@ def _run(
         pad_to_s=pad_to,
         stealing=stealing,
         max_failures=max_failures,
+        on_interrupt=cluster_options.ask_on_interrupt,
     )
     with opened_store(store) as opened, progress_bar() as bar:
         volumes = VolumeTable.open(opened, table)
@@ -232,10 +233,11 @@ def _run(
             bar(f"{job.name}: {progress.total} volumes{failed}", progress.ended_bytes, progress.total_bytes)
 
         result = run_job(job, opened, volumes, settings, on_progress=show, say=say)
-    _print(result, as_json=as_json)
+    print_result(result, as_json=as_json)
 
 
-def _print(result: RunResult, *, as_json: bool) -> None:
+def print_result(result: RunResult, *, as_json: bool) -> None:
+    """Print a run's outputs and report; JobError if volumes failed, JobInterruptedError if it was stopped."""
     from hbimg.cli.printing import print_json, say
     from hbimg.errors import JobError, JobInterruptedError
     from hbimg.mapreduce.report import report_text
@@ -248,6 +250,11 @@ def _print(result: RunResult, *, as_json: bool) -> None:
                 click.echo(text, nl=not text.endswith("\n"))
         say(f"run {result.run_id} {result.state}")
         say(report_text(result.report))
+    if result.state == "running":
+        say(
+            f"the job goes on without you: `hbimg jobs follow {result.run_id}` shows how far it is, and gathers results"
+        )
+        return
     counts = result.report["volumes"]
     if result.state == "interrupted":
         raise JobInterruptedError("the run was stopped: run the same command again, it goes on where it was")

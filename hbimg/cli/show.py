@@ -93,13 +93,12 @@ def _geometry_lines(record: VolumeRecord) -> list[tuple[str, str]]:
     geometry, encoding = record.geometry, record.encoding
     if geometry is None or encoding is None:
         return []
-    from hbimg.volumes.pictures import is_pictures
 
     lines = [
         ("shape", " x ".join(str(n) for n in geometry.shape) + f"  ({', '.join(geometry.axes)})"),
         ("dtype", _dtype_words(geometry.dtype, encoding)),
     ]
-    if is_pictures(encoding):
+    if encoding.is_pictures:
         return lines  # they have no place in space
     lines += [
         ("spacing_mm", " x ".join(f"{spacing:.4g}" for spacing in geometry.spacing_mm)),
@@ -111,6 +110,15 @@ def _geometry_lines(record: VolumeRecord) -> list[tuple[str, str]]:
         lines.append(("time_step_s", f"{geometry.time_step_s:g}"))
     if record.plane_map.get("by"):
         lines.append(("planes by", ", ".join(record.plane_map["by"])))
+    if "mosaic" in encoding.details:
+        lines.append(
+            ("mosaic", f"{encoding.planes} tiles in each frame, {encoding.details['mosaic']['across']} in a row")
+        )
+    depth = geometry.shape[2]
+    for part in record.plane_map.get("parts", ()):
+        first, count = part["first_plane"] // depth, part["planes"] // depth
+        volumes = f"volume {first}" if count == 1 else f"volumes {first} to {first + count - 1}"
+        lines.append(("part", f"{part['name']}: {volumes}"))
     return lines
 
 
@@ -149,11 +157,10 @@ def _draw(reader: VolumeReader, path: Path) -> str:
     """Draw a volume, and say what was drawn."""
     from hbimg.errors import ExportError
     from hbimg.volumes.picture import contact_sheet_png, picture_png
-    from hbimg.volumes.pictures import is_pictures
     from hbimg.volumes.voxels import voxels
 
     record = reader.record
-    if record.encoding is not None and is_pictures(record.encoding):
+    if record.encoding is not None and record.encoding.is_pictures:
         shown = _some_pictures(reader)
         drawn, words = contact_sheet_png(shown), f"{len(shown)} of {record.frames} pictures"
     else:

@@ -22,7 +22,7 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
       hbimg tables --drop t1
     """
     from hbimg.cli.printing import bytes_text, print_json, print_table, say
-    from hbimg.errors import TableFormatError
+    from hbimg.errors import TableFormatError, TableNotFoundError
     from hbimg.volumes import VolumeTable
 
     with opened_store(store) as opened:
@@ -36,6 +36,8 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
         for name in opened.tables():
             try:
                 volumes = VolumeTable.open(opened, name)
+            except TableNotFoundError:
+                continue  # dropped since it was listed
             except TableFormatError as error:
                 listed.append({"table": name, "fault": str(error)})
                 continue

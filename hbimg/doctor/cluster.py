@@ -94,6 +94,8 @@ class Cluster:
         As the HMaster tells it; empty if it does not.
     nodes : tuple of NodeReport or None
         None if there was no way to run a command on the nodes.
+    rpc_trouble : str or None
+        Why HBase's own RPC is not reached; empty if it is, None if it is not to be used.
     own_python, own_version : str
         Of Python and hbimg, here.
     """
@@ -108,6 +110,7 @@ class Cluster:
     switches: Switches = field(default_factory=Switches)
     tables: tuple[TableSeen, ...] = ()
     nodes: tuple[NodeReport, ...] | None = None
+    rpc_trouble: str | None = ""
     own_python: str = ""
     own_version: str = ""
 

@@ -74,8 +74,8 @@ def _merged(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def with_tables(cluster: Cluster) -> Cluster:
-    """Look at hbimg's tables too, if a Thrift server answers."""
-    if not any(seen.packing and seen.wanted for seen in cluster.thrift):
+    """Look at hbimg's tables too, if HBase is reached."""
+    if cluster.rpc_trouble != "" and not any(seen.packing and seen.wanted for seen in cluster.thrift):
         return cluster
     patient = replace(cluster.address, wait_s=_PATIENCE_S)
     try:

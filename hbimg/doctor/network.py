@@ -9,6 +9,7 @@ import shlex
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
@@ -22,7 +23,7 @@ from hbimg.store.rpc.admin import Admin
 from hbimg.store.rpc.cluster import Cluster
 from hbimg.store.rpc.login import SimpleLogin
 from hbimg.store.rpc.wire import Patience
-from hbimg.store.thrift import Packing, connect
+from hbimg.store.thrift import CONNECT_S, Packing, connect
 
 _MOST_BYTES = 64 << 20
 #: A server writes its time in whole seconds, and Jetty keeps a written one for up to a second.
@@ -122,10 +123,18 @@ class Network:
         except OSError:
             return ""
 
+    def master(self) -> Server:
+        """Give the active HMaster, as HBase's own RPC tells it; StoreError says why nobody does."""
+        with Admin(self._cluster(self.address.nodes)) as admin:
+            return admin.cluster.master()
+
+    def _cluster(self, nodes: Sequence[Server]) -> Cluster:
+        patience = Patience(min(CONNECT_S, self.timeout_s), self.timeout_s)
+        return Cluster(nodes, SimpleLogin(), patience, wait_s=0.1)
+
     def switches(self, master: Server) -> Switches:
         """Give HBase's switches, asked of its master in HBase's own RPC; StoreError says why it does not tell."""
-        cluster = Cluster([master], SimpleLogin(), Patience(answer_s=self.timeout_s), wait_s=0.1)
-        with Admin(cluster) as admin:
+        with Admin(self._cluster([master])) as admin:
             return Switches(admin.balancer_is_on(), admin.normalizer_is_on(), admin.splits_are_on())
 
     def run(self, template: str, host: str, command: list[str], script: str) -> str:

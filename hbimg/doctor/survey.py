@@ -44,15 +44,18 @@ def survey(network: Network, told: places.Places, via: str | None = None, python
     ConfigError
         If `via` is malformed.
     """
-    thrift = _all(lambda server: _thrift(network, server, wanted=True), network.address.servers)
-    daemons = _all(
-        lambda server: meet(network, "Thrift server", server.host, told.thrift_info_port), network.address.servers
-    )
-    settings = next((dict(daemon.settings) for daemon in daemons if not daemon.trouble), {})
+    rpc_master, rpc_trouble = _rpc(network)
+    named = () if network.address.client == "rpc" else network.address.servers
+    thrift = _all(lambda server: _thrift(network, server, wanted=True), named)
+    daemons = _all(lambda server: meet(network, "Thrift server", server.host, told.thrift_info_port), named)
+    settings = _first_settings(network, daemons, told.master or rpc_master)
     quorum = places.zookeepers(settings)
     likely = list(dict.fromkeys([*(z.host for z in quorum), *(server.host for server in network.address.servers)]))
     namenode = _master(network, "NameNode", told.namenode, places.namenodes(settings), likely)
-    hmaster = _master(network, "HMaster", told.master, places.masters(settings, [namenode.host, *likely]), likely)
+    hosts = [namenode.host, *likely]
+    if rpc_master:
+        hosts.insert(0, rpc_master.host)
+    hmaster = _master(network, "HMaster", told.master, places.masters(settings, hosts), likely)
     others = [namenode.host, hmaster.host]
     guesses = places.resourcemanagers(settings, others)
     resourcemanager = _master(network, "ResourceManager", told.resourcemanager, guesses, others)
@@ -65,7 +68,7 @@ def survey(network: Network, told: places.Places, via: str | None = None, python
     daemons += [namenode, hmaster, resourcemanager]
     daemons += _all(lambda member: meet(network, member.kind, member.host, member.port), workers)
     own = [Server(m.host, network.address.servers[0].port) for m in workers if m.kind == "RegionServer"]
-    new = [server for server in own if not _named(network, server)]
+    new = [server for server in own if named and not _named(network, server)]
     thrift += _all(lambda server: _thrift(network, server, wanted=False), new)
     answering = [seen.server for seen in thrift if seen.packing and not seen.wanted]
     daemons += _all(lambda server: meet(network, "Thrift server", server.host, told.thrift_info_port), answering)
@@ -81,6 +84,7 @@ def survey(network: Network, told: places.Places, via: str | None = None, python
         _hbase_version(network, hmaster),
         _switches(network, hmaster),
         nodes=tuple(_all(lambda host: report_of(network, via, python, host), hosts)) if via else None,
+        rpc_trouble=rpc_trouble,
         own_python=platform.python_version(),
         own_version=__version__,
     )
@@ -89,6 +93,26 @@ def survey(network: Network, told: places.Places, via: str | None = None, python
 def _all(what: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(what, items))
+
+
+def _rpc(network: Network) -> tuple[Server | None, str | None]:
+    """Give the web page of the HMaster that HBase's own RPC tells, or why it does not; None: RPC is not to be used."""
+    if network.address.client == "thrift":
+        return None, None
+    try:
+        return Server(network.master().host, places.PORTS["HMaster"]), ""
+    except StoreError as error:
+        return None, str(error)
+
+
+def _first_settings(network: Network, daemons: list[Daemon], master: Server | None) -> dict[str, str]:
+    """Give HBase's settings as a Thrift server has them, else as the HMaster: what else there is is found by them."""
+    answering = [daemon for daemon in daemons if not daemon.trouble]
+    if answering or master is None:
+        return dict(answering[0].settings) if answering else {}
+    settings = dict(meet(network, "HMaster", master.host, master.port).settings)
+    settings.pop("hbase.regionserver.info.port", None)  # there it is the HMaster's own
+    return settings
 
 
 def _thrift(network: Network, server: Server, *, wanted: bool) -> ThriftServer:

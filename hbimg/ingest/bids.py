@@ -16,7 +16,7 @@ from pathlib import Path
 from hbimg.bids.names import DATASET, BidsPlace, place_of
 from hbimg.errors import HbimgError
 from hbimg.ingest.candidates import Candidate, CandidateFile, Names, Outcome
-from hbimg.ingest.discover import NO_IMAGE, FoundFile, Kind
+from hbimg.ingest.discover import IS_EMPTY, NO_IMAGE, FoundFile, Kind, promises_image
 from hbimg.ingest.keys import KeyRules
 from hbimg.ingest.nifti import stem_of
 from hbimg.ingest.pictures import PACKAGE_SCAN
@@ -53,6 +53,15 @@ class Datasets:
         """Find them."""
         folders = {file.path.parent for file in found if file.path.name == _ROOT_FILE}
         return cls(frozenset(folder for folder in folders if not folders & set(folder.parents)))
+
+    def with_placeholders(self, found: Iterable[FoundFile]) -> list[FoundFile]:
+        """Give the files with the empty ones of data sets as no images: published examples have such for images."""
+        return [
+            replace(file, kind=Kind.OTHER, reason=NO_IMAGE)
+            if file.kind is Kind.BROKEN and file.reason == IS_EMPTY and self.place(file)
+            else file
+            for file in found
+        ]
 
     def place(self, file: FoundFile) -> BidsPlace | None:
         """Tell where a file lies in its data set; None for a file in none.
@@ -132,7 +141,12 @@ def _marked(candidate: Candidate, files: dict[Path, FoundFile], datasets: Datase
 
 
 def _files(names: Names, files: list[CandidateFile]) -> Candidate:
-    return Candidate(Outcome.STORE, "", "bids", tuple(files), Names(), told=names, dataset=DATASET, kind="files")
+    empty = [file.path.name for file in files if file.size_bytes == 0 and promises_image(file.path)]
+    more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+    remarks = (f"{empty[0]}{more}: empty, kept as files and not as images",) if empty else ()
+    return Candidate(
+        Outcome.STORE, "", "bids", tuple(files), Names(), remarks=remarks, told=names, dataset=DATASET, kind="files"
+    )
 
 
 class _Owners:

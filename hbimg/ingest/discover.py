@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from hbimg.errors import ConfigError
+from hbimg.errors import ConfigError, UnreadableFileError
+from hbimg.ingest.archives import SUFFIXES as ARCHIVE_SUFFIXES
+from hbimg.ingest.archives import is_archive, unpack
 from hbimg.ingest.dicom import is_dicom
+from hbimg.ingest.dicom.directory import is_directory_file, listed_files
 from hbimg.ingest.heads import Head, read_head
 from hbimg.ingest.nifti import is_analyze, is_nifti
 from hbimg.ingest.pictures import is_picture
@@ -20,8 +25,11 @@ HEAD_BYTES = 1024
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 #: Names that promise an image. A file of such a name that is none is refused; any other is left alone.
 _IMAGE_SUFFIXES = (".dcm", ".dicom", ".nii", ".nii.gz", ".dcm.gz", ".ima", *_PICTURE_SUFFIXES)
+#: What macOS writes beside files on other disks (`._scan.nii`), under names that promise an image.
+_APPLE_DOUBLE = b"\0\5\x16\7"
 #: What is said of a file that is read and is none.
 NO_IMAGE = "is no image that hbimg knows"
+IS_EMPTY = "is empty"
 _NAME_IS_LOST = "has a name that is no UTF-8, under which it could not be given back: rename it"
 
 
@@ -31,6 +39,7 @@ class Kind(StrEnum):
     DICOM = "dicom"
     NIFTI = "nifti"
     PICTURE = "picture"
+    ARCHIVE = "archive"
     OTHER = "other"
     BROKEN = "broken"
 
@@ -62,10 +71,11 @@ class FoundFile:
     reason: str = ""
 
 
-def discover(paths: Iterable[Path]) -> Iterator[FoundFile]:
+def discover(paths: Iterable[Path], scratch: Path | None = None) -> Iterator[FoundFile]:
     """Give every file at and below the paths, in the order of their names, each once.
 
-    Symbolic links to files are followed, those to folders are not: they may go round in circles.
+    Symbolic links to files are followed, those to folders are not: they may go round in circles. Archives that hold
+    images are unpacked into folders of their own below `scratch`, and their members given; without it they are closed.
 
     Raises
     ------
@@ -73,19 +83,52 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile]:
         If a path does not exist.
     """
     seen: set[Path] = set()
+    opened = 0
     for path in paths:
         if not os.path.lexists(path):
             raise ConfigError(f"{path} does not exist: give files or folders to ingest")
         for found in _walk(path):
-            if found.path not in seen:
-                seen.add(found.path)
+            if found.path in seen:
+                continue
+            seen.add(found.path)
+            if found.kind is Kind.ARCHIVE and scratch is not None:
+                opened += 1
+                yield from _members(found, scratch / str(opened) / found.name)
+            else:
                 yield found
+
+
+def _members(archive: FoundFile, folder: Path) -> Iterator[FoundFile]:
+    """Unpack an archive and give the files in it, or itself when it is broken or has no image."""
+    try:
+        unpack(archive.path, folder)
+    except UnreadableFileError as error:
+        yield replace(archive, kind=Kind.BROKEN, reason=str(error))
+        return
+    inner = [_closed(found) for found in _walk(folder)]
+    if all(found.kind is Kind.OTHER for found in inner):
+        shutil.rmtree(folder, ignore_errors=True)
+        yield replace(archive, kind=Kind.OTHER, reason="is an archive without an image")
+        return
+    yield from (replace(found, name=f"{archive.name}/{found.name}") for found in inner)
+
+
+def _closed(found: FoundFile) -> FoundFile:
+    """Leave an archive inside an archive closed: a spreadsheet is one too, so only a name that says so is refused."""
+    if found.kind is not Kind.ARCHIVE:
+        return found
+    is_told = found.name.lower().endswith(ARCHIVE_SUFFIXES)
+    words = "is an archive inside an archive, which is not opened: unpack the outer one first"
+    return replace(found, kind=Kind.BROKEN if is_told else Kind.OTHER, reason=words)
 
 
 def _walk(path: Path) -> Iterator[FoundFile]:
     root = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
     if not root.is_dir():
-        yield _look_at(root, root.name)
+        found = _look_at(root, root.name)
+        yield found
+        if found.kind is Kind.DICOM and not found.gzipped:
+            yield from _listed(root)
         return
     unread: list[OSError] = []
     for folder, subfolders, files in os.walk(root, onerror=unread.append):
@@ -98,6 +141,15 @@ def _walk(path: Path) -> Iterator[FoundFile]:
             yield _look_at(full, full.relative_to(root).as_posix())
     for error in unread:
         yield _unreadable(Path(error.filename), root, error)
+
+
+def _listed(path: Path) -> Iterator[FoundFile]:
+    """Give the files that a DICOMDIR names, when that itself was given."""
+    if not is_directory_file(read_head(path, HEAD_BYTES).data):
+        return
+    with suppress(UnreadableFileError):  # it is set aside then, with this reason
+        for file in listed_files(path).there:
+            yield _look_at(file, file.relative_to(path.parent).as_posix())
 
 
 def _unreadable(path: Path, root: Path, error: OSError) -> FoundFile:
@@ -141,14 +193,21 @@ def _judge(path: Path, head: Head, size_bytes: int) -> tuple[Kind, str]:
         return Kind.PICTURE, ""
     if is_analyze(head.data):
         return Kind.BROKEN, "is ANALYZE 7.5, which says nothing of left and right: convert it to NIfTI first"
-    if path.name.lower().endswith(_IMAGE_SUFFIXES):
+    if is_archive(head.data):
+        return Kind.ARCHIVE, "is an archive"
+    if promises_image(path) and not head.data.startswith(_APPLE_DOUBLE):
         return Kind.BROKEN, _why_broken(head, size_bytes)
     return Kind.OTHER, NO_IMAGE
 
 
+def promises_image(path: Path) -> bool:
+    """Whether a file's name is that of an image."""
+    return path.name.lower().endswith(_IMAGE_SUFFIXES)
+
+
 def _why_broken(head: Head, size_bytes: int) -> str:
     if size_bytes == 0:
-        return "is empty"
+        return IS_EMPTY
     if head.damage:
         return f"is a damaged gzip file: {head.damage}"
     inside = " when unpacked" if head.gzipped else ""

@@ -52,8 +52,8 @@ class KeyRules:
         return self.fixed.over(self._by_path(name, stem, default))
 
     def _by_path(self, name: str, stem: str, default: Names | None) -> Names:
-        if self.listed:
-            return self.listed.of(name)
+        if self.listed and (told := self.listed.of(name)) != Names():
+            return told
         return self._by_pattern(name) if self.pattern else default or _by_bids(stem)
 
     def key_of(self, name: str, stem: str, found: Names) -> tuple[VolumeKey, dict[str, str]]:
@@ -74,7 +74,8 @@ class KeyRules:
             If nothing names the scan, or a text cannot be a label.
         """
         names = told.over(found)
-        if by_folders and not (names.subject or names.session or self.pattern or self.listed):
+        is_listed = self.listed is not None and told != self.fixed  # an empty line in the table says nothing
+        if by_folders and not (names.subject or names.session or self.pattern or is_listed):
             names = names.over(_by_folders(name))
         names = names.over(Names(project=self.default_project))
         if not names.scan:

@@ -7,11 +7,12 @@ run again.
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hbimg.errors import (
@@ -43,6 +44,8 @@ from hbimg.volumes.writer import store_content
 _FILES_PER_TASK = 64
 #: Below this the headers are read sooner than workers have started: 0.2 ms each.
 _FEW_FILES = 4000
+#: How long another ingest that writes a volume is waited for; mostly it stores the same, which is then present.
+_WAIT_FOR_WRITER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class IngestOptions:
         Number of processes.
     package : int
         Pictures in one volume, at most.
+    scratch : Path or None
+        A folder for what archives hold, for as long as the ingest takes; None to leave archives closed.
     """
 
     keys: KeyRules
@@ -70,6 +75,11 @@ class IngestOptions:
     reproduce_gzip: bool = False
     workers: int = 1
     package: int = PACKAGE_PICTURES
+    scratch: Path | None = None
+
+    def shown(self, text: str) -> str:
+        """Give a text with members of archives as users know them, below the archive's name."""
+        return re.sub(re.escape(f"{self.scratch}/") + r"\d+/", "", text) if self.scratch else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +140,8 @@ class Outcomes:
     digest: str = ""
 
 
-Progress = Callable[[str, int, int], None]
-"""Called with a stage (``reading headers``, ``storing``), what is done of it and its total, in files or bytes."""
+Progress = Callable[[str, int, int, str], None]
+"""Called with a stage (``reading headers``, ``storing``), what is done of it, its total, and ``files`` or ``bytes``."""
 
 
 def plan(
@@ -146,23 +156,30 @@ def plan(
     others : list of Outcomes
         Files that are no images, or broken ones.
     """
-    found = without_version_control(discover(paths))
+    found = without_version_control(discover(paths, options.scratch))
     datasets = Datasets.among(found)
+    found = datasets.with_placeholders(found)
     files = {file.path: file for file in found}
     others = [Outcomes("refused", "", f.name, 1, f.size_bytes, 0, f.reason) for f in found if f.kind is Kind.BROKEN]
     candidates, failures = _candidates(found, options, pool, progress, datasets)
     others += failures
     candidates = with_files_beside(candidates, found, datasets, options.keys)
-    planned = [_named(candidate, files, options.keys) for candidate in candidates]
+    planned = [_named(_shown(candidate, options), files, options.keys) for candidate in candidates]
     used = {file.path for candidate in candidates for file in candidate.files}
-    left = [f for f in found if f.kind is Kind.OTHER and f.path not in used]
+    left = [f for f in found if f.kind in (Kind.OTHER, Kind.ARCHIVE) and f.path not in used]
     others += [Outcomes("left alone", "", f.name, 1, f.size_bytes, 0, f.reason) for f in left]
     if options.keys.listed:
         gone = options.keys.listed.unused(file.name for file in found)
         others += [
             Outcomes("refused", "", n, 0, 0, 0, f"{n} is in {options.keys.listed.path}, but not there") for n in gone
         ]
+    others = [replace(outcome, reason=options.shown(outcome.reason)) for outcome in others]
     return sorted(planned, key=lambda p: (str(p.key or ""), p.names)), others
+
+
+def _shown(candidate: Candidate, options: IngestOptions) -> Candidate:
+    remarks = tuple(options.shown(remark) for remark in candidate.remarks)
+    return replace(candidate, reason=options.shown(candidate.reason), remarks=remarks)
 
 
 def ingest(
@@ -192,8 +209,8 @@ def ingest(
     for outcomes in pool.run(_store_items, ((where, items, options) for items in by_key.values()), inline=inline):
         for outcome in outcomes:
             done += outcome.size_bytes
-            progress("storing", done, total)
-            yield _with_a_word(outcome, elsewhere)
+            progress("storing", done, total, "bytes")
+            yield _with_a_word(replace(outcome, reason=options.shown(outcome.reason)), elsewhere)
 
 
 def _with_a_word(outcome: Outcomes, elsewhere: dict[str, str]) -> Outcomes:
@@ -227,7 +244,7 @@ def _candidates(
         for kind, result in results:
             lists[kind].append(result)
         done += len(results)
-        progress("reading headers", done, len(images))
+        progress("reading headers", done, len(images), "files")
     by_path = {file.path: file for file in images}
     named = [(one, _told(options.keys, one.name, datasets.picture_names(by_path[one.path]))) for one in pictures]
     packages = picture_candidates(named, options.package)
@@ -290,7 +307,7 @@ def _store_items(where: VolumeTable | tuple[str, str], items: list[Planned], opt
     outcomes: list[Outcomes] = []
     first: Planned | None = None
     for item in items:
-        outcomes.append(_store_item(volumes, item, options, first))
+        outcomes.append(_store_item(volumes, item, options, first, len(outcomes) + 1))
         if first is None and outcomes[-1].outcome != "refused":
             first = item
     return outcomes
@@ -302,17 +319,20 @@ def _opened(url: str, table: str) -> VolumeTable:
     return VolumeTable.open(open_store(url), table)
 
 
-def _store_item(volumes: VolumeTable, item: Planned, options: IngestOptions, first: Planned | None) -> Outcomes:
-    """Store a volume; `first` has its key too, and is stored in this same ingest: then nothing is replaced."""
+def _store_item(
+    volumes: VolumeTable, item: Planned, options: IngestOptions, first: Planned | None, number: int
+) -> Outcomes:
+    """Store a volume, the `number`th of its key; `first` is stored in this same ingest: then nothing is replaced."""
     candidate = item.candidate
     try:
-        record = store_content(volumes, _content(item, options), replace=options.replace and first is None)
+        replace_other = options.replace and first is None
+        record = store_content(volumes, _content(item, options), replace=replace_other, wait_s=_WAIT_FOR_WRITER_S)
     except (StoreFullError, StoreUnavailableError, StorePermissionError):
         raise
     except KeyClashError as error:
         if first is None:
             return outcome_of(item, "refused", f"{item.names[0]}: {error}")
-        return outcome_of(item, "refused", _same_key(item, first))
+        return outcome_of(item, "refused", _same_key(item, first, number))
     except HbimgError as error:
         return outcome_of(item, "refused", f"{item.names[0]}: {error}")
     digest = record.digest if record else ""
@@ -322,10 +342,17 @@ def _store_item(volumes: VolumeTable, item: Planned, options: IngestOptions, fir
     return outcome_of(item, "stored" if record else "present", "; ".join(candidate.remarks), digest)
 
 
-def _same_key(item: Planned, first: Planned) -> str:
+def _same_key(item: Planned, first: Planned, number: int) -> str:
+    """Say that a volume has the key of another, and the lines of a table of keys that tell them apart."""
+    assert item.key is not None
+    folders, others = ({str(PurePosixPath(name).parent) for name in each.names} for each in (item, first))
+    place, more = item.names[0], f" and so for each of its {len(item.names)} files" if len(item.names) > 1 else ""
+    if len(item.names) > 1 and len(folders) == 1 and not folders & others:
+        (place,), more = folders, ""
     return (
         f"{item.names[0]} and {first.names[0]} claim one key, {item.key}, with different content; the latter has it: "
-        "tell them apart with --pattern, or ingest them one by one with --scan or --session"
+        f"run again with --keys-from keys.csv, whose lines are 'file,scan' and '.,' (for all others) and "
+        f"'{place},{item.key.scan}-{number}'{more}"
     )
 
 

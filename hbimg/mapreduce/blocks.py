@@ -6,10 +6,8 @@ and takes it back at the end. So a worker keeps its blocks. Small ones (the file
 
 from __future__ import annotations
 
+import mmap
 import sys
-
-import numpy as np
-import numpy.typing as npt
 
 #: References to a block that nobody uses: the list's, the loop's variable, and the argument of `getrefcount`.
 _OWN_REFERENCES = 3
@@ -21,17 +19,24 @@ class Blocks:
     """Gives blocks of bytes, and gives a block again once no view of it is left. For one thread."""
 
     def __init__(self) -> None:
-        self._blocks: list[npt.NDArray[np.uint8]] = []
+        self._blocks: list[mmap.mmap] = []
 
-    def take(self, size: int) -> npt.NDArray[np.uint8]:
-        """Give an array of shape (size,), dtype uint8; what is in it is left from before."""
+    def take(self, size: int) -> memoryview:
+        """Give a view of `size` bytes that can be written; what is in it is left from before."""
         if size < _LEAST_BYTES:
-            return np.empty(size, np.uint8)
+            return memoryview(bytearray(size))
         for block in self._blocks:
             if len(block) >= size and sys.getrefcount(block) == _OWN_REFERENCES:
-                return block[:size]
+                return memoryview(block)[:size]
         # None fits: those that are free are too small for what comes now, so they are let go first.
         self._blocks = [block for block in self._blocks if sys.getrefcount(block) > _OWN_REFERENCES]
-        new = np.empty(size, np.uint8)
+        new = _anonymous(size)
         self._blocks.append(new)
-        return new[:size]
+        return memoryview(new)[:size]
+
+
+def _anonymous(size: int) -> mmap.mmap:
+    block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        block.madvise(mmap.MADV_HUGEPAGE)
+    return block

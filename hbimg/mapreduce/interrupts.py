@@ -10,8 +10,10 @@ from types import FrameType
 
 
 @contextmanager
-def counted_interrupts(say: Callable[[str], None]) -> Iterator[Callable[[], int]]:
-    """Count SIGINT and SIGTERM (which batch systems send) instead of dying of them, and give the counter.
+def counted_interrupts(
+    say: Callable[[str], None], first: str = "stopping after the current volumes; once more kills them"
+) -> Iterator[Callable[[], int]]:
+    """Count SIGINT and SIGTERM (which batch systems send) instead of dying of them, say `first`, and give the counter.
 
     Outside of the main thread, where Python takes no signals, the count stays 0.
     """
@@ -22,7 +24,7 @@ def counted_interrupts(say: Callable[[str], None]) -> Iterator[Callable[[], int]
         del frame
         count += 1
         if count == 1:
-            say(f"{signal.Signals(number).name}: stopping after the current volumes; once more kills them")
+            say(f"{signal.Signals(number).name}: {first}")
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: count

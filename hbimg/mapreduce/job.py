@@ -25,15 +25,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Self, get_type_hints
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from hbimg.errors import ParameterError
+from hbimg.mapreduce.streams import Streams
 from hbimg.model import VolumeKey
 from hbimg.store import Buffer
 from hbimg.volumes import StoredFile, VolumeRecord
+
+if TYPE_CHECKING:  # a job that needs no arrays shall not wait for numpy
+    import numpy as np
+    import numpy.typing as npt
 
 
 class Need(StrEnum):
@@ -41,6 +43,8 @@ class Need(StrEnum):
 
     FRAMES = "frames"  # the frames as they are stored
     UNPACKED = "unpacked"  # the source files, a `.nii.gz` as the `.nii` in it
+    STREAMED = "streamed"  # the unpacked files piece by piece: nothing has to fit the memory
+    STAGED = "staged"  # the unpacked files as files in the volume's scratch folder, for tools that want files
     ORIGINALS = "originals"  # the source files as they lay on the disk
     DIGESTS = "digests"  # everything is read and verified, and only sizes and digests are kept
 
@@ -61,15 +65,25 @@ class LoadedFile:
     ----------
     stored : StoredFile
     data : buffer
-        Its bytes; empty where only its digest was asked for.
+        Its bytes; empty where only its digest was asked for, or it was written to `path`.
     sha256 : str
         Of the bytes that were read, where digests were asked for; else empty, and every cell was verified by its own
         checksum.
+    path : Path or None
+        Where it lies in the scratch folder, where it was asked for so.
     """
 
     stored: StoredFile
     data: Buffer
     sha256: str
+    path: Path | None = None
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes that were read of it."""
+        if self.path:
+            return self.stored.unpacked_bytes
+        return self.stored.size_bytes if self.sha256 else len(self.data)
 
 
 @dataclass(frozen=True)
@@ -81,27 +95,37 @@ class LoadedVolume:
     record : VolumeRecord
     header : mapping
         DICOM's JSON model or the NIfTI fields.
-    frame_block : array of shape (frame_bytes,), dtype uint8
+    block : memoryview
         The bytes of all frames, one behind the other. Empty unless frames are needed.
     frames : tuple of memoryview
-        The bytes of each frame, in order; views of `frame_block`.
+        The bytes of each frame, in order; views of `block`.
     files : tuple of LoadedFile
         Empty unless files are needed.
     scratch : Path
         A folder of this volume's own on a local disk; it is removed when the volume is done.
+    streams : Streams
+        The files to be taken once, piece by piece. Empty unless they are needed so.
     """
 
     record: VolumeRecord
     header: Mapping[str, Any]
-    frame_block: npt.NDArray[np.uint8]
+    block: memoryview
     frames: tuple[memoryview, ...]
     files: tuple[LoadedFile, ...]
     scratch: Path
+    streams: Streams = field(default_factory=Streams)
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of frames and files that were loaded."""
-        return self.frame_block.nbytes + sum(len(file.data) for file in self.files)
+        """Bytes of frames and files that were loaded, or taken from the streams so far."""
+        return len(self.block) + sum(file.read_bytes for file in self.files) + self.streams.taken_bytes
+
+    @property
+    def frame_block(self) -> npt.NDArray[np.uint8]:
+        """The bytes of all frames: an array of shape (frame_bytes,), dtype uint8; empty unless frames are needed."""
+        import numpy as np
+
+        return np.frombuffer(self.block, np.uint8)
 
     def voxels(self) -> npt.NDArray[Any]:
         """Give the voxels as stored, unscaled, as `hbimg.volumes.voxels.voxels` does; needs `Need.FRAMES`."""
@@ -144,19 +168,24 @@ class Job(ABC):
         Command lines for the help.
     always_anew : bool
         Whether a result of an earlier run is never current, because the job checks rather than makes.
+    takes_series : bool
+        Whether it takes series that were set aside too, which have files but neither planes nor geometry.
     """
 
     name: ClassVar[str]
     version: ClassVar[str]
     examples: ClassVar[tuple[str, ...]] = ()
     always_anew: ClassVar[bool] = False
+    takes_series: ClassVar[bool] = False
 
     def need(self, record: VolumeRecord) -> Need:  # noqa: ARG002 - for subclasses
         """Tell what of a volume is loaded before `map`."""
         return Need.FRAMES
 
     def accepts(self, record: VolumeRecord) -> str:  # noqa: ARG002 - for subclasses
-        """Give '' for a volume that the job takes, else in a few words why not. Set-aside series never come here."""
+        """Give '' for a volume that the job takes, else in a few words why not. Set-aside series come here only
+        with `takes_series`.
+        """
         return ""
 
     @abstractmethod

@@ -9,8 +9,12 @@ from pathlib import Path
 from hbimg.errors import CorruptCellError
 from hbimg.mapreduce.blocks import Blocks
 from hbimg.mapreduce.job import Job, LoadedFile, LoadedVolume, Need
+from hbimg.mapreduce.streams import Streams
 from hbimg.store import Buffer
-from hbimg.volumes import VolumeReader, VolumeRecord, VolumeTable
+from hbimg.volumes import StoredFile, VolumeReader, VolumeRecord, VolumeTable
+
+#: Where staged files lie in a volume's scratch folder.
+STAGED_FOLDER = "originals"
 
 
 def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path, blocks: Blocks) -> LoadedVolume:
@@ -29,10 +33,11 @@ def load(volumes: VolumeTable, record: VolumeRecord, job: Job, scratch: Path, bl
     return LoadedVolume(
         record=record,
         header=volumes.header(record.key),
-        frame_block=block,
-        frames=_frames(reader, block.data) if need is Need.FRAMES else (),
-        files=tuple(_files(reader, need, blocks)),
+        block=block,
+        frames=_frames(reader, block) if need is Need.FRAMES else (),
+        files=tuple(_staged(reader, scratch) if need is Need.STAGED else _files(reader, need, blocks)),
         scratch=scratch,
+        streams=Streams(_streamed(reader) if need is Need.STREAMED else ()),
     )
 
 
@@ -50,12 +55,34 @@ def _frames(reader: VolumeReader, block: memoryview) -> tuple[memoryview, ...]:
 def _files(reader: VolumeReader, need: Need, blocks: Blocks) -> Iterator[LoadedFile]:
     if need is Need.ORIGINALS:
         for stored, pieces in reader.originals(digest=False):
-            yield LoadedFile(stored, _joined(blocks.take(stored.size_bytes).data, pieces), "")
+            yield LoadedFile(stored, _joined(blocks.take(stored.size_bytes), pieces), "")
     elif need is Need.UNPACKED:
         for stored, views in reader.unpacked(copy=False):
-            yield LoadedFile(stored, _joined(blocks.take(stored.unpacked_bytes).data, views), "")
+            yield LoadedFile(stored, _joined(blocks.take(stored.unpacked_bytes), views), "")
     elif need is Need.DIGESTS:
         yield from _digests(reader)
+
+
+def _staged(reader: VolumeReader, scratch: Path) -> Iterator[LoadedFile]:
+    """Write the files into a folder, under numbers: their own names may be anything, and come twice."""
+    suffix = ".dcm" if reader.record.format == "dicom" else ""
+    folder = scratch / STAGED_FOLDER
+    folder.mkdir()
+    for stored, pieces in reader.unpacked(copy=False):
+        path = folder / f"{stored.number:06d}{suffix}"
+        with path.open("wb", buffering=0) as file:
+            for piece in pieces:
+                written = file.write(piece)
+                while written < len(piece):  # Linux writes 2 GiB at once at most
+                    written += file.write(memoryview(piece)[written:])
+        yield LoadedFile(stored, b"", "", path)
+
+
+def _streamed(reader: VolumeReader) -> Iterable[tuple[StoredFile, Iterable[Buffer]]]:
+    """Give the unpacked files: from the store as they are taken, or from memory where the store is far."""
+    if reader.read_ahead():
+        return reader.unpacked(copy=False)
+    return [(stored, list(pieces)) for stored, pieces in reader.unpacked()]
 
 
 def _joined(block: memoryview, pieces: Iterable[Buffer]) -> memoryview:

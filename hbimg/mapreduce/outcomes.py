@@ -35,7 +35,8 @@ class Outcome:
     host, slot : str
         Where it was worked on; the slot tells the workers of a host apart.
     start_s, end_s : float
-        Seconds since the epoch. `read_s` may lie before `start_s`: it overlaps with the volume before.
+        Seconds since the epoch, from the moment when its slot turned to it (and perhaps waited for it to be read) to
+        the end of padding. `read_s` may lie before `start_s`: it overlaps with the volume before.
     read_s, wait_s, compute_s, write_s, pad_s : float
         Seconds spent reading, of that waiting for the read to end, computing, writing, and padding.
     input_bytes, output_bytes : int

@@ -54,7 +54,7 @@ def current_partials(
 
 
 def _refusal(job: Job, record: VolumeRecord) -> str:
-    if not record.is_volume:
+    if not record.is_volume and not job.takes_series:
         return "files beside images" if record.kind == "files" else "set aside at ingest"
     return job.accepts(record)
 

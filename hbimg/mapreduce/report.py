@@ -2,8 +2,8 @@
 
 The JSON form is one object with the fields `name`, `system`, `wall_clock_s` and `tasks` that `hbimg model fit` reads,
 and more; its tasks are the volumes that were done. On a slot the next volume is read, and the last result written,
-while a volume is worked on. So the tasks of a slot overlap; `start_s` is set so that reading, computing and writing
-of each follow one another up to its end.
+while a volume is worked on. So the tasks of a slot overlap: a task takes its slot from the moment when the slot turned
+to it, or earlier if reading, computing, writing and padding, one after the other, would not fit before its end.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _task(outcome: Outcome) -> dict[str, Any]:
         "volume": str(outcome.key),
         "host": outcome.host,
         "slot": outcome.slot,
-        "start_s": outcome.end_s - busy_s,
+        "start_s": min(outcome.start_s, outcome.end_s - busy_s),
         "end_s": outcome.end_s,
         "read_seconds": outcome.read_s,
         "wait_seconds": outcome.wait_s,

@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from hbimg import __version__
 from hbimg.errors import HbimgError, ParameterError
@@ -38,6 +37,10 @@ if TYPE_CHECKING:
 _SPLITS_PER_WORKER = 8
 
 
+def _stop_it() -> str:
+    return "stop"
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """What a user may choose for a run.
@@ -60,6 +63,9 @@ class RunSettings:
         Stop after the current volumes when more than so many have failed; None: never.
     cluster : ClusterSettings or None
         Run on YARN with these; None: on this machine.
+    on_interrupt : callable
+        Asked when the user interrupts a run on a cluster: ``leave`` it to itself, ``stop`` it after the current
+        volumes, or ``kill`` it.
     """
 
     where: Where = field(default_factory=Where)
@@ -70,6 +76,7 @@ class RunSettings:
     stealing: bool = True
     max_failures: int | None = None
     cluster: ClusterSettings | None = None
+    on_interrupt: Callable[[], str] = _stop_it
 
     def __post_init__(self) -> None:
         if self.max_failures is not None and self.max_failures < 0:
@@ -101,7 +108,7 @@ class RunResult:
     ----------
     run_id : str
     state : str
-        ``finished``, ``failed`` (some volumes did) or ``interrupted``.
+        ``finished``, ``failed`` (some volumes did), ``interrupted``; ``running`` if a cluster goes on with it.
     report : dict
         As `hbimg.mapreduce.report.make_report` gives it.
     outputs : dict
@@ -185,8 +192,13 @@ class Run:
         self._workers = 1 if self._inline else _workers_of(store, settings)
         self._outcomes: list[Outcome] = []
         self._failed = 0
+        self._left = False  # a cluster goes on without us
+        self._was_stopped = False  # by somebody else
         self._begin = time.perf_counter()
         self._started = _now()
+
+    #: What is said at the first Ctrl-C.
+    _on_first_interrupt = "stopping after the current volumes; once more kills them"
 
     @property
     def engine(self) -> str:
@@ -199,10 +211,16 @@ class Run:
         plan = make_plan(self._volumes, self._job, self._settings.where, self._result_name, force=self._settings.force)
         self._outcomes = list(plan.settled)
         self._save("running")
+        return self._complete(lambda interrupts: self._work(plan, interrupts))
+
+    def _complete(self, work: Callable[[Callable[[], int]], None]) -> RunResult:
+        """Do the work, heed interrupts, reduce, and record how it ended."""
         try:
-            with counted_interrupts(self._say) as interrupts:
-                self._work(plan, lambda: max(interrupts(), int(self._too_many_failed)))
-                interrupted = interrupts() > 0
+            with counted_interrupts(self._say, self._on_first_interrupt) as interrupts:
+                work(lambda: max(interrupts(), int(self._too_many_failed)))
+                interrupted = self._was_stopped or (interrupts() > 0 and not self._left)
+            if self._left:
+                return RunResult(self._id, "running", self._report(self._outcomes), {})
             outputs = {} if interrupted or self._too_many_failed else self._reduce()
         except BaseException as error:
             self._save("failed", error=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
@@ -273,6 +291,7 @@ class Run:
             "where": asdict(self._settings.where),
             "force": self._settings.force,
             "pad_to_s": self._settings.pad_to_s,
+            "max_failures": self._settings.max_failures,
             "engine": self.engine,
             "workers": self._workers,
             "user": _user(),
@@ -281,7 +300,7 @@ class Run:
             "start": start_of_process(os.getpid()),
             "started_at": self._started,
             "ended_at": _now() if state != "running" else None,
-            "versions": {"hbimg": __version__, "python": platform.python_version(), "numpy": np.__version__},
+            "versions": {"hbimg": __version__, "python": platform.python_version(), "numpy": version("numpy")},
             "volumes": [[str(o.key), o.state.value, o.reason] for o in outcomes],
             "outputs": outputs or {},
             "report": report,

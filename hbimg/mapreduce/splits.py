@@ -76,7 +76,7 @@ def plan_splits(
 
 def bytes_to_read(record: VolumeRecord) -> int:
     """Give the bytes that a job reads of a volume, about: its frames, or its files where those are larger."""
-    return max(record.frame_bytes, record.file_bytes)
+    return record.bytes_to_read
 
 
 def _groups(records: Iterable[VolumeRecord], scheme: RowKeyScheme) -> Iterator[_Group]:

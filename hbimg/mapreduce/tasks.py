@@ -239,6 +239,8 @@ class _Task:
         except Exception as error:  # noqa: BLE001 - a job may raise anything, and only its volume fails
             self._fail(worked, error)
         worked.write_s = time.perf_counter() - begin - worked.meter.compute_s
+        worked.meter.compute_s -= fetched.volume.streams.read_s  # it was taken from within the job
+        fetched.read_s += fetched.volume.streams.read_s
         # The volume's memory is free for the volume after the next one, its scratch folder is gone.
         fetched.input_bytes = fetched.volume.size_bytes
         _drop(fetched)

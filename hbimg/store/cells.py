@@ -20,13 +20,19 @@ MAX_CHUNKS = 10_000
 
 
 def _digest(row: bytes, column: bytes, payload: Buffer) -> bytes:
-    seed = xxhash.xxh3_64_intdigest(row + b"\0" + column)
-    return xxhash.xxh3_64_digest(payload, seed)
+    return xxhash.xxh3_64_digest(payload, _seed(row, column))
 
 
-def seal(row: bytes, column: bytes, payload: Buffer) -> bytes:
-    """Give the cell for a payload that will stand at (row, column)."""
-    return b"".join((payload, _digest(row, column, payload)))
+def _seed(row: bytes, column: bytes) -> int:
+    return xxhash.xxh3_64_intdigest(row + b"\0" + column)
+
+
+def seal(row: bytes, column: bytes, *payload: Buffer) -> bytes:
+    """Give the cell for a payload, whole or in parts, that will stand at (row, column). It copies once."""
+    digest = xxhash.xxh3_64(seed=_seed(row, column))
+    for part in payload:
+        digest.update(part)
+    return b"".join((*payload, digest.digest()))
 
 
 def unseal(row: bytes, column: bytes, cell: Buffer) -> memoryview:

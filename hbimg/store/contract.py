@@ -212,6 +212,13 @@ class Table(ABC):
             If the store cannot do it (`can_purge`): the message says how it is done.
         """
 
+    def read_ahead(self, key_range: KeyRange, families: Collection[str]) -> bool:  # noqa: ARG002 - for subclasses
+        """Bring the rows of a range near, so that a scan that follows soon does not wait, and tell whether it can.
+
+        A store that sends rows over a network, once for each scan, cannot: it does nothing and gives False.
+        """
+        return False
+
     @property
     def gateway(self) -> str:
         """The host through which this thread's last call reached the data; '' where nobody stands between."""

@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -30,6 +30,12 @@ _MAX_READERS = 1024
 _LOCK_FILE_BYTES = 64 * _MAX_READERS + 8192
 #: Where the system does not tell the disk's size (a memory disk without a limit).
 _UNKNOWN_DISK_BYTES = 1 << 40
+#: What LMDB puts before a value that has pages of its own.
+_PAGE_HEAD_BYTES = 16
+#: Smaller writes get small pages from the kernel by themselves.
+_LEAST_ROOM_BYTES = 2 << 20
+#: Written at once; half of a huge page.
+_ZEROS = memoryview(bytes(1 << 20))
 
 _registry: dict[str, Environment] = {}
 _registry_lock = Lock()
@@ -214,6 +220,32 @@ class Environment:
         """Bytes by which the file is shorter than the pages that its newest state counts."""
         pages = self.lmdb.info()["last_pgno"] + 1
         return int(pages * self.lmdb.stat()["psize"] - (self.path / DATA).stat().st_size)
+
+    def make_room(self, values: Iterable[int]) -> None:
+        """Lengthen the file for values of these sizes in bytes, before a transaction writes them. In `writing`.
+
+        LMDB writes a batch in pieces of many megabytes, for which the kernel takes huge pages. In a virtual machine
+        that lends its free memory to the host, those are the pages that are gone and come back one by one: the write
+        took six times as long. Pages that stand in the page cache already are written over. Without room on the disk
+        nothing is done here: LMDB may have pages of its own that are free, and if not, it is the one to tell.
+        """
+        page_bytes = self.lmdb.stat()["psize"]
+        pages = sum(-(-(size + _PAGE_HEAD_BYTES) // page_bytes) for size in values)
+        if pages * page_bytes < _LEAST_ROOM_BYTES:
+            return
+        path, info = self.path / DATA, self.lmdb.info()
+        start = path.stat().st_size
+        stop = min((info["last_pgno"] + 1 + pages) * page_bytes, info["map_size"])
+        if start >= stop:
+            return
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            for offset in range(start, stop, len(_ZEROS)):
+                os.pwrite(descriptor, _ZEROS[: stop - offset], offset)
+        except OSError:
+            os.ftruncate(descriptor, start)
+        finally:
+            os.close(descriptor)
 
     def _fill_up(self) -> None:
         """Make the file as long as LMDB counts it.

@@ -241,6 +241,8 @@ def open_address(address: HBaseAddress) -> HBaseStore:
     try:
         return RpcStore(address, connect_s=_PROBE_S)
     except (StoreUnavailableError, StorePermissionError) as unreached:
+        if address.durability != "default" or address.tls:
+            raise  # what was asked for needs it
         try:
             return _open_thrift(address)
         except StoreUnavailableError as error:
@@ -248,6 +250,9 @@ def open_address(address: HBaseAddress) -> HBaseStore:
 
 
 def _open_thrift(address: HBaseAddress) -> HBaseStore:
+    if address.durability != "default" or address.tls:
+        option = "tls" if address.tls else "durability"
+        raise ConfigError(f"{address.url!r}: {option} is for HBase's own RPC, and this is Thrift: leave it out")
     from hbimg.store.thrift_store import ThriftStore
 
     return ThriftStore(address)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -16,9 +16,12 @@ MASTER_PORT, REGION_SERVER_PORT = 16000, 16020
 TRANSPORTS = ("buffered", "framed")
 PROTOCOLS = ("binary", "compact")
 _DAY_S = 86400
+DURABILITIES = ("default", "skip_wal", "async_wal", "sync_wal", "fsync_wal")
 CLIENTS = ("rpc", "thrift")
 INFO_PORT = 9095
-_KNOWN = "client, namespace, transport, protocol, timeout_s, wait_s, own_host, info_port"
+_KNOWN = (
+    "client, namespace, transport, protocol, timeout_s, wait_s, own_host, info_port, rpc_ports, durability, tls, tls_ca"
+)
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -43,7 +46,8 @@ class HBaseAddress:
     servers : tuple of Server
         Thrift servers of one cluster, the first that answers is used.
     client : str or None
-        How HBase is spoken to: ``rpc``, its own, or ``thrift``; None: its own where that is reached.
+        How HBase is spoken to: ``rpc``, its own, or ``thrift``, which a port in the URL means too;
+        None: its own where that is reached.
     namespace : str or None
         HBase's namespace that tables without one are in; None is HBase's ``default``.
     transport, protocol : str or None
@@ -56,6 +60,14 @@ class HBaseAddress:
         Whether a Thrift server of the same cluster on this host is preferred.
     info_port : int
         Port of the Thrift servers' web pages, which tell their limits; 0: they are not looked at.
+    rpc_ports : tuple of int
+        Where masters and RegionServers listen.
+    durability : str
+        What a put waits for, in HBase's words (`DURABILITIES`); ``skip_wal`` is the bulk mode of `rpc.unlogged`.
+    tls : bool
+        Whether masters and RegionServers are spoken to within TLS.
+    tls_ca : str or None
+        PEM file of the authorities that their certificates come from; None: the system's.
     """
 
     url: str
@@ -68,12 +80,15 @@ class HBaseAddress:
     wait_s: float = 120.0
     own_host: bool = True
     info_port: int = INFO_PORT
+    rpc_ports: tuple[int, ...] = (MASTER_PORT, REGION_SERVER_PORT)
+    durability: str = "default"
+    tls: bool = False
+    tls_ca: str | None = None
 
     @property
     def nodes(self) -> tuple[Server, ...]:
         """Where HBase's own RPC is looked for: masters and RegionServers on the same hosts."""
-        ports = (MASTER_PORT, REGION_SERVER_PORT)
-        return tuple(Server(server.host, port) for server in self.servers for port in ports)
+        return tuple(Server(server.host, port) for server in self.servers for port in self.rpc_ports)
 
     @classmethod
     def parse(cls, url: str) -> HBaseAddress:
@@ -101,8 +116,20 @@ class HBaseAddress:
             timeout_s=_seconds(url, "timeout_s", options.pop("timeout_s", "60")),
             wait_s=_seconds(url, "wait_s", options.pop("wait_s", "120")),
             own_host=_one_of(url, "own_host", options.pop("own_host", "yes"), ("yes", "no")) == "yes",
+            rpc_ports=_ports(url, options.pop("rpc_ports", f"{MASTER_PORT},{REGION_SERVER_PORT}")),
+            durability=_one_of(url, "durability", options.pop("durability", "default"), DURABILITIES) or "default",
+            tls=_one_of(url, "tls", options.pop("tls", "no"), ("yes", "no")) == "yes",
+            tls_ca=options.pop("tls_ca", None),
             info_port=_info_port(url, options.pop("info_port", str(INFO_PORT))),
         )
+        if address.tls_ca is not None and not address.tls:
+            raise ConfigError(f"{url!r}: tls_ca is of use with tls=yes only")
+        if address.client is None and _names_a_port(parts.netloc):
+            address = replace(address, client="thrift")  # a port is that of a Thrift server
+        elif address.client == "rpc" and _names_a_port(parts.netloc):
+            raise ConfigError(
+                f"{url!r}: with client=rpc give ports of masters and RegionServers as rpc_ports=16000,16020"
+            )
         if options:
             raise ConfigError(f"{url!r}: unknown option {sorted(options)[0]!r}; known are {_KNOWN}")
         return address
@@ -121,6 +148,10 @@ def _servers(url: str, text: str) -> tuple[Server, ...]:
             raise ConfigError(f"{url!r}: port {port} is not from 1 to 65535")
         found.append(Server(match["six"] or match["name"], port))
     return tuple(reversed(found))
+
+
+def _names_a_port(text: str) -> bool:
+    return any((match := _HOST.fullmatch(part)) and match["port"] for part in text.split(","))
 
 
 def _namespace(url: str, text: str | None) -> str | None:
@@ -143,6 +174,13 @@ def _info_port(url: str, text: str) -> int:
     if not text.isdecimal() or int(text) >= 1 << 16:
         raise ConfigError(f"{url!r}: info_port is a port, or 0 for none, not {text!r}")
     return int(text)
+
+
+def _ports(url: str, text: str) -> tuple[int, ...]:
+    ports = text.split(",")
+    if not all(port.isdecimal() and 0 < int(port) < 1 << 16 for port in ports):
+        raise ConfigError(f"{url!r}: rpc_ports are ports of HBase's masters and RegionServers, not {text!r}")
+    return tuple(map(int, ports))
 
 
 def _seconds(url: str, name: str, text: str) -> float:

@@ -91,6 +91,8 @@ SERVER_TEXTS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
             "MasterRegistryFetchException",
             "NotServingRegionException",
             "RegionMovedException",
+            "Region moved to",
+            "Backoff time of",
             "RegionOpeningException",
             "RegionServerStoppedException",
             "RegionServerAbortedException",

@@ -1,4 +1,4 @@
-"""The embedded store: one LMDB environment per table, on a local disk. Only it and `environments` import lmdb.
+"""The embedded store: one LMDB environment per table, on a local disk.
 
 A folder holds one subfolder per table; in a table's environment each column family is a database of its own, as
 HBase keeps each in files of its own, so that a listing never touches pixels. Keys are ``row NUL qualifier``. Many
@@ -117,17 +117,26 @@ class LocalTable(PlacedTable):
         first = _first_key(key_range.start)
         if key_range.is_empty or not (cursor.set_range(first) if first else cursor.first()):
             return
+        stop = key_range.stop
         for key, value in cursor:
             row, _, qualifier = bytes(key).partition(_NUL)
-            if row not in key_range:
+            if stop and row >= stop:
                 return
             yield (row, prefix + qualifier), value
+
+    def read_ahead(self, key_range: KeyRange, families: Collection[str]) -> bool:
+        with translated(self.path), self._environment.reading(self._wait_s, buffers=True) as txn:
+            for family in check_families(families, self._families):
+                for _ in self._cells(txn, family, key_range):  # py-lmdb touches every page of a value that it gives
+                    pass
+        return True
 
     def put_many(self, puts: Iterable[Put]) -> None:
         puts = list(puts)
         for put in puts:
             check_put(put.row, put.cells, self._families)
         with self._writing() as txn:
+            self._environment.make_room(memoryview(cell).nbytes for put in puts for cell in put.cells.values())
             for put in puts:
                 self._put(txn, put.row, put.cells)
 
@@ -226,7 +235,7 @@ class LocalStore(Store):
     Parameters
     ----------
     path : Path
-        Made if absent.
+        Made with its first table.
     wait_s : float
         How long a writer waits for another one, in seconds.
     map_bytes : int or None
@@ -239,7 +248,7 @@ class LocalStore(Store):
     NetworkFileSystemError
         If the folder lies on NFS, Lustre or their like.
     StorePermissionError
-        If the folder cannot be made or read.
+        If the folder cannot be read.
     """
 
     def __init__(
@@ -258,16 +267,28 @@ class LocalStore(Store):
         self._open: dict[str, tuple[Environment, LocalTable]] = {}
         refuse_network_file_system(self.path)
         with translated(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._check_format()
+            if self._is_there():
+                self._check_format()
+
+    def _is_there(self) -> bool:
+        """Whether the folder is there; an error if something else is in its place."""
+        try:
+            os.scandir(self.path).close()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _make_folder(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        marker = self.path / "hbimg-store.json"
+        if not marker.exists():
+            temporary = self.path / f".hbimg-store.{os.getpid()}.{get_ident()}"
+            temporary.write_text(json.dumps({"format": FORMAT}) + "\n")
+            temporary.replace(marker)
 
     def _check_format(self) -> None:
         marker = self.path / "hbimg-store.json"
         if not marker.exists():
-            if os.access(self.path, os.W_OK):
-                temporary = self.path / f".hbimg-store.{os.getpid()}"
-                temporary.write_text(json.dumps({"format": FORMAT}) + "\n")
-                temporary.replace(marker)
             return
         try:
             found = json.loads(marker.read_text())["format"]
@@ -289,6 +310,7 @@ class LocalStore(Store):
         # Built beside and renamed, so that nobody ever opens half a table.
         draft = self.path / f".{name}.{os.getpid()}.{get_ident()}.new"
         with translated(self.path):
+            self._make_folder()
             try:
                 draft.mkdir()
                 self._fill(draft, settings)
@@ -316,8 +338,7 @@ class LocalStore(Store):
                 (folder / DATA).stat()
                 environment = Environment.open(folder, self._map_bytes, self._wait_s)
         except TableNotFoundError:
-            known = ", ".join(self.tables()) or "none yet"
-            raise TableNotFoundError(f"there is no table {name!r} in {self.url}; tables: {known}") from None
+            raise self._no_table(name) from None
         try:
             self._open[name] = (environment, LocalTable(name, environment, self._wait_s, self.servers))
         except BaseException:
@@ -325,10 +346,18 @@ class LocalStore(Store):
             raise
         return self._open[name][1]
 
+    def _no_table(self, name: str) -> TableNotFoundError:
+        if not self._is_there():
+            return TableNotFoundError(
+                f"there is no table {name!r}: there is no folder {self.path}; check the path (`hbimg ingest` makes it)"
+            )
+        known = ", ".join(self.tables()) or "none yet"
+        return TableNotFoundError(f"there is no table {name!r} in {self.url}; tables: {known}")
+
     def drop_table(self, name: str) -> None:
         folder = self.path / check_table_name(name)
         if not (folder / DATA).exists():
-            raise TableNotFoundError(f"there is no table {name!r} in {self.url}")
+            raise self._no_table(name)
         if name in self._open:
             self._open.pop(name)[0].close()
         grave = self.path / f".{name}.{os.getpid()}.{get_ident()}.dropped"

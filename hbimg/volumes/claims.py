@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from hbimg.errors import ClaimLostError, StoreBusyError
+from hbimg.errors import ClaimLostError, VolumeBusyError
 from hbimg.model import VolumeKey
 from hbimg.rowkeys import KeyRange, RowKeyScheme, new_generation
 from hbimg.store import Buffer, Row, Table
@@ -208,7 +208,7 @@ def claim_volume(table: Table, scheme: RowKeyScheme, key: VolumeKey) -> Claim:
 
     Raises
     ------
-    StoreBusyError
+    VolumeBusyError
         If another process holds it.
     """
     row = scheme.volume(key)
@@ -216,7 +216,7 @@ def claim_volume(table: Table, scheme: RowKeyScheme, key: VolumeKey) -> Claim:
         found = table.get(row)
         cell, state = found.get(CLAIM), claim_in(row, found)
         if state.is_live and state.lease is not None:
-            raise StoreBusyError(f"{key} is being written by {state.lease.owner}: wait for it, then run again")
+            raise VolumeBusyError(f"{key} is being written by {state.lease.owner}: wait for it, then run again")
         stale = (*state.stale, state.generation) if state.lease is not None else state.stale
         mine = ClaimState(new_generation(), Lease.take(CLAIM_SECONDS), stale)
         cells = seal_all(row, {CLAIM: mine.encode()})

@@ -122,6 +122,11 @@ class FrameEncoding:
     transfer_syntax: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_pictures(self) -> bool:
+        """Whether frames are whole picture files."""
+        return bool(self.details.get("pictures"))
+
 
 @dataclass(frozen=True, slots=True)
 class VolumeContent:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hbimg.errors import VolumeError
 from hbimg.volumes.content import FrameEncoding
-from hbimg.volumes.pictures import decode_pictures, is_pictures
+from hbimg.volumes.pictures import decode_pictures
 
 _EMPTY_OFFSET_TABLE = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
 _SEQUENCE_END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
@@ -24,7 +24,7 @@ _EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
 def is_compressed(encoding: FrameEncoding) -> bool:
     """Tell whether frames are decoded one by one: DICOM's fragments, or whole picture files."""
-    return bool(encoding.details.get("fragments")) or is_pictures(encoding)
+    return bool(encoding.details.get("fragments")) or encoding.is_pictures
 
 
 def is_plain(encoding: FrameEncoding) -> bool:
@@ -66,7 +66,7 @@ def decode_planes(frames: Sequence[bytes | memoryview], encoding: FrameEncoding)
     VolumeError
         If a frame cannot be decoded, or no decoder for its transfer syntax is installed.
     """
-    if is_pictures(encoding):
+    if encoding.is_pictures:
         return decode_pictures(frames, encoding)
     mosaic = encoding.details.get("mosaic")
     each = encoding.planes if mosaic else 1

@@ -68,11 +68,6 @@ class PictureFacts:
         return (self.rows, self.columns, self.samples, self.dtype)
 
 
-def is_pictures(encoding: FrameEncoding) -> bool:
-    """Tell whether frames are whole picture files."""
-    return bool(encoding.details.get("pictures"))
-
-
 def examine_picture(stream: BinaryIO, name: str) -> PictureFacts:
     """Read the header of a picture file; no pixel is decoded.
 

@@ -11,10 +11,7 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from hbimg.errors import CellTooLargeError, CorruptCellError, HbimgError, VolumeChangedError, VolumeNotFoundError
 from hbimg.store import Row
@@ -24,6 +21,10 @@ from hbimg.volumes.packing import pack_again
 from hbimg.volumes.record import VolumeRecord
 from hbimg.volumes.table import VolumeTable
 from hbimg.volumes.writer import FILE_FACTS
+
+if TYPE_CHECKING:  # who wants bytes only shall not wait for numpy
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class VolumeReader:
 
     def frame_bytes(self) -> npt.NDArray[np.uint8]:
         """Give the bytes of all frames, one behind the other: an array of shape (frame_bytes,), dtype uint8."""
+        import numpy as np
+
         record = self.record
         out = np.empty(record.frame_bytes + SEAL_BYTES, np.uint8)  # every payload is received with its seal behind it
         key_range = self._volumes.scheme.frames_range(record.key, record.generation)
@@ -114,6 +117,17 @@ class VolumeReader:
         if size_bytes != record.frame_bytes:
             raise CorruptCellError(f"{record.key}: its frames have {size_bytes:,} bytes of {record.frame_bytes:,}")
         return out[:-SEAL_BYTES]
+
+    def read_ahead(self) -> bool:
+        """Bring all rows near, unverified, and tell whether reading them soon will not wait; False: nothing was done.
+
+        See `hbimg.store.Table.read_ahead`.
+        """
+        scheme, key, generation = self._volumes.scheme, self.record.key, self.record.generation
+        table = self._volumes.table
+        return table.read_ahead(scheme.files_range(key, generation), ["h"]) and table.read_ahead(
+            scheme.frames_range(key, generation), ["i"]
+        )
 
     def files(self) -> Iterator[StoredFile]:
         """Give what is stored of each source file, in order, without frames."""
@@ -142,8 +156,6 @@ class VolumeReader:
         frames = _Frames(self.frames(), copy=copy)
         for stored, blob in self._file_blobs():
             yield stored, _interleaved(stored, blob, frames)
-            for _ in blob:  # a kept stream that nobody wanted
-                pass
 
     def _file_blobs(self) -> Iterator[tuple[StoredFile, Iterator[bytes]]]:
         record = self.record
@@ -181,13 +193,15 @@ class _Blob:
         self._gone = gone
         self._rows = rows
         self._next: Row | None = None
+        self._wanted = True
         self._pieces = self._read()
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
 
     def next_file(self) -> Row | None:
-        """Give the first row of the file behind this one."""
+        """Give the first row of the file behind this one; what nobody took (a kept stream) is passed over unread."""
+        self._wanted = False
         for _ in self._pieces:
             pass
         return self._next
@@ -198,10 +212,11 @@ class _Blob:
         while row is not None and row.key[:-5] == name:
             if int(row.key[-5:]) != part or not _are_counted(row.cells):
                 raise self._gone()
-            # Copied before the scan goes on: the caller may hold a piece for longer.
-            yield from [
-                bytes(unseal(row.key, column, cell)) for column, cell in row.cells.items() if column != FILE_FACTS
-            ]
+            if self._wanted:
+                # Copied before the scan goes on: the caller may hold a piece for longer.
+                yield from [
+                    bytes(unseal(row.key, column, cell)) for column, cell in row.cells.items() if column != FILE_FACTS
+                ]
             row = next(self._rows, None)
             part += 1
         self._next = row

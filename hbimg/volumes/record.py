@@ -61,6 +61,11 @@ class VolumeRecord:
         """Whether it is a volume, and not a series that was set aside."""
         return self.kind == "volume"
 
+    @property
+    def bytes_to_read(self) -> int:
+        """Bytes that a job reads of it, about: its frames, or its files where those are larger."""
+        return max(self.frame_bytes, self.file_bytes)
+
     @classmethod
     def of(cls, content: VolumeContent, digest: str, generation: str, stored: Mapping[str, Any]) -> Self:
         """Make the record of content that is stored under a generation."""

@@ -16,7 +16,7 @@ from hbimg.errors import VolumeChangedError
 from hbimg.model import VolumeKey
 from hbimg.rowkeys import RowKind, new_generation
 from hbimg.store import CHUNK_BYTES, Buffer, Put
-from hbimg.store.cells import seal_all, unseal
+from hbimg.store.cells import seal, seal_all, unseal
 from hbimg.volumes.claims import MANIFEST
 from hbimg.volumes.owners import Lease
 from hbimg.volumes.record import VolumeRecord
@@ -45,26 +45,26 @@ class ResultWriter:
 
     def add(self, name: str, data: Iterable[Buffer]) -> StoredArtefact:
         """Write one artefact from its bytes in pieces of any size; memory holds one batch."""
-        first, size, sha256, pending = self._piece, 0, hashlib.sha256(), bytearray()
+        first, size, sha256 = self._piece, 0, hashlib.sha256()
+        held: list[Buffer] = []
+        held_bytes = 0
         for part in data:
             sha256.update(part)
             size += len(part)
-            pending += part
-            if len(pending) >= CHUNK_BYTES:
-                pending = self._put_chunks(pending)
-        if pending:
-            self._put(pending)
+            view = memoryview(part).cast("B")
+            while held_bytes + len(view) >= CHUNK_BYTES:
+                missing = CHUNK_BYTES - held_bytes
+                self._put([*held, view[:missing]])
+                held, held_bytes, view = [], 0, view[missing:]
+            if view:
+                # What may change under us when the next part is made is copied.
+                held.append(view if isinstance(part, bytes) else bytes(view))
+                held_bytes += len(view)
+        if held:
+            self._put(held)
         artefact = StoredArtefact(name, size, sha256.hexdigest(), first, self._piece - first)
         self._artefacts.append(artefact)
         return artefact
-
-    def _put_chunks(self, pending: bytearray) -> bytearray:
-        """Put the whole chunks and give what is left over."""
-        whole = len(pending) // CHUNK_BYTES * CHUNK_BYTES
-        with memoryview(pending) as view:
-            for start in range(0, whole, CHUNK_BYTES):
-                self._put(view[start : start + CHUNK_BYTES])
-            return bytearray(view[whole:])
 
     def commit(
         self, job: str, job_version: str, parameters: Mapping[str, Any], made: Mapping[str, Any] | None = None
@@ -130,16 +130,15 @@ class ResultWriter:
             if self._volumes.table.check_and_put(self._row, MANIFEST, found.get(MANIFEST), cells):
                 return bytes(cells[MANIFEST])
 
-    def _put(self, payload: Buffer) -> None:
+    def _put(self, payload: list[Buffer]) -> None:
         if self._piece == 0:
             lease = json.dumps(Lease.take(_ATTEMPT_SECONDS).to_json()).encode()
-            self._add_to_batch(self._row, {_ATTEMPT + self._attempt.encode(): lease})
+            self._add_to_batch(Put(self._row, seal_all(self._row, {_ATTEMPT + self._attempt.encode(): lease})))
         row = self._volumes.scheme.piece(self._record.key, self._name, self._attempt, self._piece)
         self._piece += 1
-        self._add_to_batch(row, {PIECE: payload})
+        self._add_to_batch(Put(row, {PIECE: seal(row, PIECE, *payload)}))
 
-    def _add_to_batch(self, row: bytes, payloads: dict[bytes, Buffer]) -> None:
-        put = Put(row, seal_all(row, payloads))
+    def _add_to_batch(self, put: Put) -> None:
         self._batch.append(put)
         self._batch_bytes += put.size_bytes
         if self._batch_bytes >= self._volumes.table.batch_bytes:

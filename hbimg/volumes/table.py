@@ -15,10 +15,10 @@ from typing import Any
 from hbimg import __version__
 from hbimg.errors import (
     ConfigError,
-    StoreBusyError,
     TableExistsError,
     TableFormatError,
     TableNotFoundError,
+    VolumeBusyError,
     VolumeNotFoundError,
 )
 from hbimg.model import VolumeKey
@@ -72,9 +72,17 @@ class VolumeTable:
 
     @classmethod
     def create(
-        cls, store: Store, name: str, group_level: str = "subject", splits: tuple[bytes, ...] = ()
+        cls,
+        store: Store,
+        name: str,
+        group_level: str = "subject",
+        splits: tuple[bytes, ...] = (),
+        *,
+        fixed: bool = False,
     ) -> VolumeTable:
         """Make a table of volumes. The group level stays for the table's life.
+
+        With `fixed`, HBase does not cut and join its regions by itself: a layout is planned for it.
 
         Raises
         ------
@@ -87,6 +95,8 @@ class VolumeTable:
             "hbase.regionserver.region.split_restriction.type": "DelimitedKeyPrefix",
             "hbase.regionserver.region.split_restriction.delimiter": "!",
         }
+        if fixed:
+            attributes |= {"SPLIT_ENABLED": "false", "MERGE_ENABLED": "false"}
         table = store.create_table(name, TableSettings(split_points=splits, attributes=attributes))
         _write_settings(table, scheme)
         return cls(table, scheme)
@@ -178,14 +188,14 @@ class VolumeTable:
                 yield decoded.volume
 
     def claim(self, key: VolumeKey) -> Claim:
-        """Claim a volume for writing or removing; StoreBusyError if another process holds it."""
+        """Claim a volume for writing or removing; VolumeBusyError if another process holds it."""
         return claim_volume(self.table, self.scheme, key)
 
     def settle(self, key: VolumeKey) -> None:
         """Delete what a killed process left of a volume, if one did and nobody else is at it."""
         row = self.scheme.volume(key)
         if claim_in(row, self.table.get(row)).is_unfinished:
-            with suppress(StoreBusyError):
+            with suppress(VolumeBusyError):
                 self.claim(key).abandon()
 
     def remove(self, key: VolumeKey) -> int:
@@ -195,7 +205,7 @@ class VolumeTable:
         ------
         VolumeNotFoundError
             If there is neither.
-        StoreBusyError
+        VolumeBusyError
             If another process writes it.
         """
         if next(self.table.scan(self.scheme.range_of(*key.labels)), None) is None:

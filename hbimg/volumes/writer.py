@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from hbimg import __version__
-from hbimg.errors import KeyClashError, UnreadableFileError
+from hbimg.errors import KeyClashError, UnreadableFileError, VolumeBusyError
 from hbimg.model import LEVELS
 from hbimg.rowkeys import RowKeyScheme, is_hashed
 from hbimg.store import CHUNK_BYTES, Buffer, Put, Table
@@ -29,8 +30,12 @@ FILE_FACTS = b"h:file"
 CHUNKS_PER_PART = 16
 
 
-def store_content(volumes: VolumeTable, content: VolumeContent, *, replace: bool = False) -> VolumeRecord | None:
+def store_content(
+    volumes: VolumeTable, content: VolumeContent, *, replace: bool = False, wait_s: float = 0.0
+) -> VolumeRecord | None:
     """Store a volume, unless the same content stands there already.
+
+    Another process that writes this volume is waited for, up to `wait_s` seconds.
 
     Returns
     -------
@@ -41,16 +46,16 @@ def store_content(volumes: VolumeTable, content: VolumeContent, *, replace: bool
     ------
     KeyClashError
         If the key holds other content and `replace` is not set, or one of its labels stands for another text.
-    StoreBusyError
-        If another process writes this volume.
+    VolumeBusyError
+        If another process writes this volume, and goes on for that long.
     UnreadableFileError
         If a file cannot be read, or changed since its headers were read.
     """
     _refuse_label_clash(volumes, content)
-    if _is_there(volumes.find(content.key), content, replace=replace):
+    claim = _claim_unless_there(volumes, content, replace=replace, wait_s=wait_s)
+    if claim is None:
         volumes.settle(content.key)
         return None
-    claim = volumes.claim(content.key)
     try:
         # Looked at again under the claim: another process may have stored the volume in between.
         old = volumes.find(content.key)
@@ -65,6 +70,18 @@ def store_content(volumes: VolumeTable, content: VolumeContent, *, replace: bool
         raise
     claim.commit(record, content.header, old.generation if old else None)
     return record
+
+
+def _claim_unless_there(volumes: VolumeTable, content: VolumeContent, *, replace: bool, wait_s: float) -> Claim | None:
+    end = time.monotonic() + wait_s
+    while not _is_there(volumes.find(content.key), content, replace=replace):
+        try:
+            return volumes.claim(content.key)
+        except VolumeBusyError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(min(0.2, wait_s))
+    return None
 
 
 def _refuse_label_clash(volumes: VolumeTable, content: VolumeContent) -> None:

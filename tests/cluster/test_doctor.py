@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import time
 
 import pytest
 
+from hbimg.errors import StoreError
 from hbimg.store import TableSettings, open_store
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc.admin import Admin
@@ -94,11 +93,19 @@ def test_blocks_with_too_few_copies_are_told(cluster):
 
 def test_a_thrift_server_that_is_none_is_told(cluster):
     worker = cluster.workers[0]
-    _, code, found = doctor("--store", f"hbase://{cluster.head}:9090,{worker}:9190,{cluster.head}:9999")
+    _, code, found = doctor("--store", f"hbase://{cluster.head}:9090,{worker}:9190,{cluster.head}:9999?client=thrift")
     assert code == 1
     silent = {x["where"]: x["seen"] for x in found if x["name"] == "thrift-silent" and x["severity"] == "problem"}
     assert "Thrift 1 server" in silent[f"{worker}:9190"]
     assert "nothing listens" in silent[f"{cluster.head}:9999"]
+
+
+def test_a_cluster_is_met_by_either_way(cluster):
+    """From a worker by HBase's own RPC alone, and through Thrift alone; both find all."""
+    for url in (f"hbase://{cluster.workers[0]}?client=rpc", f"hbase://{cluster.workers[0]}?client=thrift"):
+        told, _, found = doctor("--store", url)
+        assert set(told) - PASSING == {"balancer-on", "node-python"}
+        assert len({x["name"] for x in found}) > 20
 
 
 def test_masters_that_are_elsewhere_are_told(cluster):
@@ -110,26 +117,16 @@ def test_masters_that_are_elsewhere_are_told(cluster):
     assert told["reverse-dns-differs"]["severity"] == "unknown"
 
 
-def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_write(cluster, table_name, tmp_path):
+def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_write(
+    cluster, table_name, conf_with, own_server
+):
     """A Thrift server of our own, with another hbase-site.xml; the doctor and the store both name the setting."""
-    from hbimg.errors import StoreError
-    from tests.cluster.test_hbase_store import OwnThriftServer
-
-    shutil.copytree(os.environ["HADOOP_CONF_DIR"], tmp_path / "conf")
-    site = tmp_path / "conf" / "hbase-site.xml"
-    limit = "<name>hbase.client.keyvalue.maxsize</name><value>"
-    text = site.read_text()
-    assert f"{limit}10485760" in text
-    site.write_text(text.replace(f"{limit}10485760", f"{limit}100000"))
-    server = OwnThriftServer(9590, conf=tmp_path / "conf")
-    try:
-        url = "hbase://localhost:9590?own_host=no&info_port=9591"
-        with open_store(url) as store, pytest.raises(StoreError, match=r"hbase\.client\.keyvalue\.maxsize = 100,000"):
-            store.create_table(table_name, TableSettings())
-        told, code, _ = doctor("--store", url, "--thrift-info-port", "9591", "--master", cluster.head)
-        assert "hbase.client.keyvalue.maxsize" in told["cell-limit"]["seen"]
-        assert code == 1
-    finally:
-        server.stop()
+    own_server(9590, conf=conf_with({"hbase.client.keyvalue.maxsize": "100000"}))
+    url = "hbase://localhost:9590?client=thrift&own_host=no&info_port=9591"
+    with open_store(url) as store, pytest.raises(StoreError, match=r"hbase\.client\.keyvalue\.maxsize = 100,000"):
+        store.create_table(table_name, TableSettings())
+    told, code, _ = doctor("--store", url, "--thrift-info-port", "9591", "--master", cluster.head)
+    assert "hbase.client.keyvalue.maxsize" in told["cell-limit"]["seen"]
+    assert code == 1
     with open_store(f"hbase://{cluster.head}") as store:
         assert table_name not in store.tables()

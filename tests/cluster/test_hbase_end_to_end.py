@@ -118,8 +118,11 @@ def test_volumes_are_shown_and_removed(images, stores, table_name):
     assert hbimg("show", *where, keys[0])
     hbimg("rm", *where, keys[0], "--yes")
     assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[1:]
-    assert "major_compact" in hbimg("rm", *where, keys[1], "--yes", "--purge", fails=True)
+    through_thrift = ["--store", f"{stores[0]}?client=thrift", "--table", table_name]
+    assert "major_compact" in hbimg("rm", *through_thrift, keys[1], "--yes", "--purge", fails=True)
     assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[1:]
+    hbimg("rm", *where, keys[1], "--yes", "--purge")
+    assert [line["key"] for line in json.loads(hbimg("ls", *where, "--json"))] == keys[2:]
     hbimg("tables", "--store", stores[0], "--drop", table_name, "--yes")
     assert table_name in hbimg("ls", *where, fails=True)
 
@@ -127,8 +130,8 @@ def test_volumes_are_shown_and_removed(images, stores, table_name):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("hbase://{head}:9999", "nothing listens"),
-        ("hbase://{head}:9870?timeout_s=5", "does not speak"),
+        ("hbase://{head}:9999?client=thrift", "nothing listens"),
+        ("hbase://{head}:9870?timeout_s=5&client=thrift", "does not speak"),
         ("hbase://nowhere.invalid", "no host"),
         ("hbase://{head}?timeout=5", "unknown option"),
     ],
@@ -137,6 +140,14 @@ def test_a_wrong_address_is_one_line(cluster, url, said):
     message = hbimg("tables", "--store", url.format(head=cluster.head), fails=True)
     assert said in message
     assert len(message.strip().splitlines()) == 1
+
+
+def test_a_table_of_others_is_one_line(stores, table_name, thrift, cluster):
+    thrift(cluster.workers[0]).create_table(table_name, {"i": {}})
+    for command in ("ls", "verify"):
+        message = hbimg(command, "--store", stores[0], "--table", table_name, fails=True)
+        assert "not hbimg's" in message
+        assert len(message.strip().splitlines()) == 1
 
 
 def test_a_profile_names_the_store(cluster, tmp_path, monkeypatch):

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
 import socket
-import subprocess
 import time
 
 import pytest
@@ -73,7 +69,7 @@ def test_every_servers_own_thrift_server_serves_every_row(cluster, store, table_
     table.put_many(Put(row, {b"i:0": row * 20_000, b"m:q": row}) for row in rows)
     assert {region.server.partition(".")[0] for region in table.regions()} <= set(cluster.workers)
     for worker in cluster.workers:
-        with open_store(f"hbase://{worker}?own_host=no") as other:
+        with open_store(f"hbase://{worker}?own_host=no&client=thrift") as other:
             found = other.table(table_name)
             assert [row.key for row in found.scan(KeyRange(), ["m"])] == rows
             assert {row.key: bytes(row.cells[b"i:0"]) for row in found.scan(KeyRange(), ["i"])} == {
@@ -107,7 +103,10 @@ def test_an_unknown_compression_of_the_server_is_one_line_and_leaves_no_table(st
 
 def test_two_make_one_table(cluster, store, table_name):
     store.create_table(table_name, TableSettings())
-    with open_store(f"hbase://{cluster.workers[0]}") as other, pytest.raises(TableExistsError, match=table_name):
+    with (
+        open_store(f"hbase://{cluster.workers[0]}?client=thrift") as other,
+        pytest.raises(TableExistsError, match=table_name),
+    ):
         other.create_table(table_name, TableSettings())
 
 
@@ -154,76 +153,34 @@ def test_a_server_with_a_smaller_limit_on_cells_is_named(store, table_name):
 def test_another_services_port_is_told(cluster, port):
     host = cluster.workers[0] if port == 16020 else cluster.head
     with pytest.raises(StoreUnavailableError, match="does not speak HBase's Thrift 2"):
-        open_store(f"hbase://{host}:{port}?timeout_s=5")
+        open_store(f"hbase://{host}:{port}?timeout_s=5&client=thrift")
 
 
 def test_thrift_1_is_told_from_thrift_2(cluster):
     with pytest.raises(StoreError, match="Thrift 1 server"):
-        open_store(f"hbase://{cluster.workers[0]}:9190?own_host=no")
+        open_store(f"hbase://{cluster.workers[0]}:9190?own_host=no&client=thrift")
 
 
 def test_no_thrift_server_and_no_host(cluster):
     with pytest.raises(StoreUnavailableError, match="nothing listens there"):
-        open_store(f"hbase://{cluster.head}:9999")
+        open_store(f"hbase://{cluster.head}:9999?client=thrift")
     with pytest.raises(StoreUnavailableError, match="no host"):
-        open_store("hbase://nowhere.invalid")
+        open_store("hbase://nowhere.invalid?client=thrift")
 
 
-def test_idle_connections_are_replaced_when_the_server_dropped_them(cluster, store, table_name):
-    """HBase's Thrift servers drop a connection after a minute without a word."""
-    table = store.create_table(table_name, TableSettings())
-    table.put(b"row", {b"m:q": b"v"})
-    scan = table.scan(KeyRange())
-    time.sleep(65)
-    assert next(scan).key == b"row"
-    table.put(b"row2", {b"m:q": b"v"})
-
-
-class OwnThriftServer:
-    """A Thrift 2 server in this container, to be killed."""
-
-    def __init__(self, port, *options, conf=None):
-        java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
-        opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "nio", "net", "util")]
-        env = {**os.environ, **({"HADOOP_CONF_DIR": str(conf)} if conf else {})}
-        asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=env)
-        path = asked.stdout.strip()
-        kind = "org.apache.hadoop.hbase.thrift2.ThriftServer"
-        command = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", *opens, "-cp", path, kind]
-        self.log = open(f"/tmp/thrift-{port}.log", "wb")  # noqa: SIM115, PTH123 - closed in stop
-        self.process = subprocess.Popen(
-            [*command, "-p", str(port), "--infoport", str(port + 1), *options, "start"],
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("localhost", port)) == 0:
-                    return
-            assert self.process.poll() is None, f"the Thrift server ended: see /tmp/thrift-{port}.log"
-            time.sleep(0.2)
-        pytest.fail("the Thrift server did not start")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.kill()
-        self.log.close()
-
-
-@pytest.fixture
-def own_server():
-    servers = []
-
-    def start(port, *options):
-        servers.append(OwnThriftServer(port, *options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
+def test_idle_connections_are_replaced_when_the_server_dropped_them(store, table_name, own_server, conf_with):
+    """HBase's Thrift servers drop a connection after a minute without a word; this one after two seconds."""
+    store.create_table(table_name, TableSettings())
+    own_server(9790, conf=conf_with({"hbase.thrift.server.socket.read.timeout": "2000"}))
+    with open_store("hbase://localhost:9790?own_host=no&client=thrift") as brief:
+        table = brief.table(table_name)
+        table.put(b"row", {b"m:q": b"v"})
+        scan = table.scan(KeyRange())
+        time.sleep(4)
+        assert next(scan).key == b"row"
+        time.sleep(4)
+        table.put(b"row2", {b"m:q": b"v"})
+        assert set(table.get(b"row2")) == {b"m:q"}
 
 
 def test_a_scan_goes_on_when_its_thrift_server_is_killed(cluster, store, table_name, own_server):
@@ -231,7 +188,7 @@ def test_a_scan_goes_on_when_its_thrift_server_is_killed(cluster, store, table_n
     rows = [b"%04d" % number for number in range(300)]
     table.put_many(Put(row, {b"i:0": row * 32_000}) for row in rows)
     server = own_server(9390)
-    with open_store(f"hbase://localhost:9390,{cluster.head}:9090?own_host=no") as fragile:
+    with open_store(f"hbase://localhost:9390,{cluster.head}:9090?own_host=no&client=thrift") as fragile:
         seen = []
         for row in fragile.table(table_name).scan(KeyRange()):
             seen.append(row.key)
@@ -250,12 +207,12 @@ def test_a_scan_goes_on_when_its_thrift_server_is_killed(cluster, store, table_n
 def test_servers_with_other_packings_are_found(store, table_name, own_server, options, packing):
     store.create_table(table_name, TableSettings())
     own_server(9490, *options)
-    with open_store("hbase://localhost:9490?own_host=no") as packed:
+    with open_store("hbase://localhost:9490?own_host=no&client=thrift") as packed:
         table = packed.table(table_name)
         table.put_many(Put(b"%03d" % n, {b"i:0": bytes(10_000)}) for n in range(100))
         assert len(list(table.scan(KeyRange()))) == 100
     options = f"transport={packing[0]}&protocol={packing[1]}"
-    with open_store(f"hbase://localhost:9490?own_host=no&{options}") as packed:
+    with open_store(f"hbase://localhost:9490?own_host=no&{options}&client=thrift") as packed:
         assert table_name in packed.tables()
 
 
@@ -263,7 +220,7 @@ def test_the_own_hosts_thrift_server_is_used_first(cluster, store, table_name, o
     """Beside the head at the same port; it is told apart from one of another cluster by HBase's cluster id."""
     store.create_table(table_name, TableSettings())
     own_server(9090)
-    with open_store(f"hbase://{cluster.head}") as near:
+    with open_store(f"hbase://{cluster.head}?client=thrift") as near:
         near.table(table_name).put(b"row", {b"m:q": b"v"})
         assert re.match(socket.gethostname(), near._servers.servers[0].host)
         assert store.table(table_name).get(b"row") == {b"m:q": b"v"}

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -168,3 +169,67 @@ def test_no_yarn_is_one_line_or_runs_here(table):
     message = hbimg("run", "checksum", *table, "--engine", "yarn", fails=True, **nowhere)[1]
     assert "no YARN is known here" in message
     assert "engine local: no YARN is known here" in hbimg("run", "checksum", *table, **nowhere)[1]
+
+
+def started(table, *more, cwd=None):
+    """Run a job that takes some seconds a volume, and leave it; gives the run's id."""
+    arguments = ["run", "checksum", *table, "--pad-to", "6", "--detach", "--json", *more]
+    return json.loads(hbimg(*arguments, cwd=cwd)[0])["run"]
+
+
+def wait_for_state(table, run, state):
+    end = time.monotonic() + 180
+    while True:
+        lines = json.loads(hbimg("jobs", "list", *table, "--json")[0])
+        (line,) = [line for line in lines if line["run"] == run]
+        if line["yarn"] == state and (state != "RUNNING" or line["done"]):
+            return line
+        assert time.monotonic() < end, line
+        time.sleep(2)
+
+
+def test_a_run_is_left_paused_followed_and_resumed(table):
+    run = started(table)
+    line = wait_for_state(table, run, "RUNNING")
+    assert line["volumes"] == SUBJECTS * 2
+    hbimg("jobs", "pause", run, *table)
+    message = hbimg("jobs", "follow", run, *table, fails=True)[1]
+    assert "the run was stopped" in message
+    done = int(re.search(r"volumes +(\d+) done", message)[1])
+    assert 0 < done < SUBJECTS * 2
+    report = json.loads(hbimg("report", run, *table, "--json")[0])
+    assert len(report["cluster"]["attempts"]) > 0
+    assert "is over (interrupted)" in hbimg("jobs", "follow", run, *table, fails=True)[1]
+    again = json.loads(hbimg("jobs", "resume", run, *table, "--json")[0])
+    assert again["state"] == "finished"
+
+
+def test_a_run_is_killed_and_what_it_made_stays(table):
+    run = started(table, "--result-name", "killed")
+    wait_for_state(table, run, "RUNNING")
+    message = hbimg("jobs", "kill", run, *table, fails=True)[1]
+    assert "the run was stopped" in message
+    assert json.loads(hbimg("runs", *table, "--json")[0])[-1]["state"] == "interrupted"
+    assert artefacts(table, "killed")
+
+
+def test_logs_show_what_a_job_prints(table, tmp_path):
+    (tmp_path / "own_job.py").write_text(OWN_JOB.replace('"loudest"', '"printing"'))
+    (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    return b'x'\n")
+    hbimg("run", "own_job:Loudest", *table, cwd=tmp_path)
+    run = json.loads(hbimg("runs", *table, "--json")[0])[-1]["id"]
+    printed, said = hbimg("jobs", "logs", run, *table, "--all")
+    assert "at work on made/sub-0/ses-0/T1w" in printed
+    assert re.search(r"^\d+ tasks", said)
+    assert hbimg("jobs", "logs", run, *table)[0] == ""
+
+
+def test_a_job_script_runs_on_the_cluster(table, tmp_path):
+    (tmp_path / "count.sh").write_text(
+        f"#!/bin/sh\n#HBIMG --table {table[1]} --store {table[3]} --name count\n"
+        '#HBIMG --inputs nifti --outputs count.txt\nwc -c < "$1" > "$2"\n'
+    )
+    printed, _ = hbimg("submit", "count.sh", "--dry-run", cwd=tmp_path)
+    assert "mapreduce.job.name = count" in printed
+    hbimg("submit", "count.sh", cwd=tmp_path)
+    assert len(artefacts(table, "count")) == SUBJECTS * 2

@@ -59,10 +59,14 @@ def test_compress_gunzips_to_the_file(table):
     assert result.state == "finished"
     assert result.report["volumes"] == {"done": 5, "current": 0, "skipped": 0, "failed": 0}
     made = artefacts(volumes, "compress")
+    read = 0
     for record in volumes.records():
         (file,) = [b"".join(pieces) for _, pieces in VolumeReader(volumes, record).unpacked()]
         assert gzip.decompress(made[str(record.key), "T1w.nii.gz"]) == file
+        read += len(file)
     assert result.report["bytes"]["output"] == sum(map(len, made.values()))
+    assert result.report["bytes"]["input"] == read
+    assert all(task["read_seconds"] > 0 < task["compute_seconds"] for task in result.report["tasks"])
 
 
 def test_a_run_is_recorded_with_its_report(table):
@@ -169,7 +173,23 @@ def test_checksum_writes_down_the_digests_and_is_never_current(table):
         (file,) = [b"".join(pieces) for _, pieces in VolumeReader(volumes, record).originals()]
         facts = {"size_bytes": len(file), "sha256": hashlib.sha256(file).hexdigest()}
         assert [{k: v for k, v in listed.items() if k != "name"} for listed in found["files"]] == [facts]
-    assert run_job(Checksum(), store, volumes, RunSettings(workers=1)).report["volumes"]["done"] == 5
+    again = run_job(Checksum(), store, volumes, RunSettings(workers=1)).report
+    assert again["volumes"]["done"] == 5
+    assert again["bytes"]["input"] == sum(record.file_bytes for record in volumes.records())
+
+
+def test_checksum_reads_series_that_were_set_aside_too(table):
+    store, volumes = table
+    source = nifti_content(next(volumes.records()).key, smooth_voxels((4, 4, 2)))
+    key = type(source.key)("made", "sub-009", "-", "report")
+    store_content(volumes, VolumeContent(key=key, kind="series", format="dicom", files=source.files))
+    assert run_job(Checksum(), store, volumes, RunSettings(workers=1)).report["volumes"]["done"] == 6
+    assert (str(key), "report.sha256.json") in artefacts(volumes, "checksum")
+    record = volumes.record(key)
+    row = next(volumes.table.scan(volumes.scheme.files_range(key, record.generation), ["h"])).key
+    column, cell = list(volumes.table.get(row).items())[-1]
+    volumes.table.put(row, {column: b"x" + bytes(cell[1:])})
+    assert run_job(Checksum(), store, volumes, RunSettings(workers=1)).report["volumes"]["failed"] == 1
 
 
 def test_what_a_job_does_not_take_is_skipped_with_the_reason(table):

@@ -124,6 +124,33 @@ def test_full_disk(small_disk, tmp_path):
         assert [path.name for path in (small_disk / "store").glob(".*")] == []
 
 
+def test_a_batch_that_is_larger_than_the_disk(small_disk):
+    """A large batch takes its room first; where that is not to be had, nothing is lost."""
+    if small_disk is None:
+        pytest.skip("may not mount a small disk here")
+    with open_store(f"local://{small_disk}/store") as store:
+        table = store.create_table("t", TableSettings())
+        table.put(b"kept", {b"i:0": b"x" * 100_000})
+        with pytest.raises(StoreFullError):
+            table.put_many(Put(b"row%d" % n, {b"i:0": b"y" * 1_000_000}) for n in range(9))
+        table.put_many(Put(b"row%d" % n, {b"i:0": b"z" * 1_000_000}) for n in range(3))
+        assert [row.key for row in table.scan(ALL)] == [b"kept", b"row0", b"row1", b"row2"]
+
+
+def test_large_batches_again_and_again_take_no_more_room(url):
+    """Room that was taken ahead and not used, since pages were free, is used by the next batch."""
+    sizes = []
+    with open_store(url) as store:
+        table = store.table("t")
+        for _ in range(6):
+            table.put_many(Put(b"row%d" % n, {b"i:0": b"y" * 1_000_000}) for n in range(4))
+            sizes.append((folder_of(url) / "t/data.mdb").stat().st_size)
+        assert sizes[-1] < 4 * 4_200_000
+        assert sizes[-1] - sizes[-3] < 100_000
+        table.put_many([Put(b"row0", {b"i:0": b"new"})])
+        assert dict(contents(table))[b"row0"] == {b"i:0": b"new"}
+
+
 def test_full_map(tmp_path):
     with open_store(f"local://{tmp_path}/store?map_bytes=6000000") as store:
         store.create_table("t", TableSettings())
@@ -262,6 +289,7 @@ def test_things_in_the_way(tmp_path):
     with pytest.raises(HbimgError, match="file"):
         open_store(f"local://{tmp_path}/file/below")
     with open_store(f"local://{tmp_path}/store") as store:
+        (tmp_path / "store").mkdir(exist_ok=True)
         (tmp_path / "store/t").write_text("a file")
         with pytest.raises(TableExistsError):
             store.create_table("t", TableSettings())

@@ -10,8 +10,7 @@ import secrets
 import subprocess
 
 import pytest
-
-from tests.faults.conftest import CLIENT, VICTIM
+from broken_cluster import CLIENT, VICTIM, settled
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -95,11 +94,15 @@ def table():
 
 
 def test_a_scan_goes_on_when_its_region_server_is_killed(table, kill):
+    """And the doctor tells who is gone."""
     scan = InClient(table, SCAN)
     seen = [scan.line() for _ in range(21)]
     kill(VICTIM)
     seen += scan.finish()
     assert seen == [f"{n:03d}" for n in range(ROWS)]
+    for kind in ("DataNode", "NodeManager", "RegionServer"):
+        found, code = settled("worker-gone", f"{kind} {VICTIM}")
+        assert code == 1, found
 
 
 def test_writes_go_on_when_a_worker_is_killed_and_all_is_there(table, kill):

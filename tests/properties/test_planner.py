@@ -67,7 +67,9 @@ def test_never_below_the_bound_nor_above_equal_counts(case):
     groups, servers, now, region_bytes = case
     plan = make_plan(groups, servers, "subject", now, region_bytes)
     assert plan.bound <= plan.planned.cost * (1 + 1e-9)
-    assert plan.planned.cost <= plan.hbase.cost * (1 + 1e-9)
+    # Where data lies already, the last percent is not worth moving it for.
+    allowed = plan.hbase.cost if now is None else max(plan.hbase.cost, plan.bound * 1.01)
+    assert plan.planned.cost <= allowed * (1 + 1e-9)
 
 
 @given(cases(), st.randoms())
@@ -129,4 +131,4 @@ def test_moves_hardly_more_than_must_be_moved(case):
         held[now.servers[sum(cut <= key for cut in now.cuts)]] += size
     share = {name: total * speed / sum(names.values()) for name, speed in names.items()}
     must = sum(max(0.0, size - share.get(name, 0.0)) for name, size in held.items())
-    assert plan.moved_bytes <= must + 0.05 * total
+    assert plan.moved_bytes <= must + 0.02 * total

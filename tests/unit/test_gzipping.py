@@ -34,3 +34,12 @@ def test_every_level_round_trips_and_is_repeatable(text, data):
 def test_what_is_no_level_is_refused_with_the_choices(text):
     with pytest.raises(ParameterError, match="igzip-0 to igzip-3, gzip-1 to gzip-9, libdeflate-1 to libdeflate-12"):
         GzipLevel.parse(text)
+
+
+@pytest.mark.parametrize("size", [1, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
+@pytest.mark.parametrize("name", LEVELS)
+def test_how_the_input_is_cut_makes_no_difference(name, size):
+    data = DATA * (80 if size > 1 else 1)
+    level = GzipLevel.parse(f"{name}-1")
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    assert b"".join(level.compress_pieces(pieces)) == b"".join(level.compress(data))

@@ -16,6 +16,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         services.workers,
         services.roles,
         services.zookeepers,
+        services.ways,
         services.thrift_servers,
         services.hdfs,
         services.hbase,

@@ -71,23 +71,39 @@ def zookeepers(cluster: Cluster) -> Iterator[Finding]:
     if cluster.zookeepers and not any(cluster.zookeepers.values()):
         yield ok("zookeeper-silent", "ZooKeeper", f"{len(cluster.zookeepers)} answer")
     if not cluster.zookeepers:
-        fix = "let port 9095 of a Thrift server be reached, or give --thrift-info-port"
-        yield unknown("zookeeper-silent", "ZooKeeper", "no Thrift server told hbase.zookeeper.quorum", fix)
+        fix = "give the HMaster's web page with --master, or a Thrift server's port with --thrift-info-port"
+        yield unknown("zookeeper-silent", "ZooKeeper", "no server told hbase.zookeeper.quorum", fix)
+
+
+def ways(cluster: Cluster) -> Iterator[Finding]:
+    """HBase is reached: by its own RPC, or through a Thrift 2 server of the URL."""
+    answering = [str(seen.server) for seen in cluster.thrift if seen.packing]
+    hosts = ", ".join(server.host for server in cluster.address.servers)
+    if cluster.rpc_trouble == "":
+        yield ok("rpc-silent", hosts, "HBase's own RPC answers")
+    elif cluster.rpc_trouble:
+        fix = "give the HMaster's host or RegionServers' in the URL, and open ports 16000 and 16020 to this machine"
+        wanted = cluster.address.client == "rpc" or not answering
+        told = problem if wanted else advice
+        seen = cluster.rpc_trouble if wanted else f"HBase is reached through Thrift only: {cluster.rpc_trouble}"
+        yield told("rpc-silent", hosts, seen, fix)
+    if answering:
+        yield ok("thrift-silent", "Thrift 2 servers", f"{len(answering)} answer: {', '.join(answering)}")
 
 
 def thrift_servers(cluster: Cluster) -> Iterator[Finding]:
-    """The Thrift servers of the URL answer, and there is one on every RegionServer's host."""
+    """The Thrift servers of the URL answer; where they are the only way, there is one on every RegionServer's host."""
+    needless = cluster.rpc_trouble == ""
     for seen in cluster.thrift:
-        if seen.packing:
-            continue
-        if seen.wanted:
-            yield problem("thrift-silent", str(seen.server), seen.trouble, "start `hbase thrift2 start` there")
-        else:
+        if not seen.packing and seen.wanted:
+            told = advice if needless else problem
+            fix = "start `hbase thrift2 start` there" + (
+                ", or leave it: HBase's own RPC is reached" if needless else ""
+            )
+            yield told("thrift-silent", str(seen.server), seen.trouble, fix)
+        elif not seen.packing and not needless:
             fix = "run `hbase thrift2 start` on every RegionServer's host: tasks then read from their own host"
             yield advice("thrift-not-local", str(seen.server), f"no Thrift 2 server: {seen.trouble}", fix)
-    answering = [str(seen.server) for seen in cluster.thrift if seen.packing]
-    if answering:
-        yield ok("thrift-silent", "Thrift 2 servers", f"{len(answering)} answer: {', '.join(answering)}")
     silent = [daemon for daemon in cluster.daemons if daemon.kind == "Thrift server" and daemon.trouble]
     for daemon in silent:
         if any(seen.packing and seen.server.host == daemon.host for seen in cluster.thrift):

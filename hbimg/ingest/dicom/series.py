@@ -11,12 +11,14 @@ from hbimg.errors import UnreadableFileError
 from hbimg.ingest.candidates import Candidate, CandidateFile, Outcome
 from hbimg.ingest.dicom.assemble import assembled
 from hbimg.ingest.dicom.completeness import listed
+from hbimg.ingest.dicom.directory import listed_files
 from hbimg.ingest.dicom.divide import Part, by_contrast, by_series, by_shape
 from hbimg.ingest.dicom.facts import DicomFacts
 from hbimg.ingest.dicom.header import read_header
 from hbimg.ingest.dicom.judge import Verdict, judge, why_not_placed
 from hbimg.ingest.dicom.kinds import why_no_plane
 from hbimg.ingest.dicom.names import names_of
+from hbimg.ingest.dicom.syntaxes import DICOMDIR
 
 #: A series of several orientations or sizes, all of fewer planes than this, is a scout. Scouts have up to a dozen
 #: planes in each direction, rotating projections one; a volume that is worth a name of its own has more.
@@ -160,8 +162,20 @@ def _series(judged: Sequence[_Judged], outcome: Outcome, reason: str, suffix: st
         files=tuple(_file(one, with_frames=False) for one in files),
         names=names_of(files[0], suffix),
         header=header,
-        remarks=odd,
+        remarks=odd + tuple(remark for one in files if (remark := _contents(one))),
     )
+
+
+def _contents(facts: DicomFacts) -> str:
+    """Say of a DICOMDIR how many files it names, and which of them are not there."""
+    if facts.sop_class != DICOMDIR or facts.packing:
+        return ""
+    try:
+        named = listed_files(facts.path)
+    except UnreadableFileError as error:
+        return str(error)
+    words = f"it names {len(named.there) + len(named.absent)} files"
+    return f"{words}, of which {len(named.absent)} are not there: {listed(named.absent)}" if named.absent else words
 
 
 def _header(facts: DicomFacts) -> tuple[Mapping[str, Any], tuple[str, ...]]:

@@ -14,7 +14,7 @@ from hbimg.volumes import VolumeRecord, digest_of
 
 @dataclass(frozen=True)
 class Checksum(Job):
-    """Read every cell of every volume again and verify its checksum, and every original file by its SHA-256.
+    """Read every cell of every volume and set-aside series again and verify it, and every original by its SHA-256.
 
     A volume with a fault fails, the run with it. A check of yesterday says nothing of today, so every run checks
     everything anew.
@@ -23,6 +23,7 @@ class Checksum(Job):
     name: ClassVar[str] = "checksum"
     version: ClassVar[str] = "1"
     always_anew: ClassVar[bool] = True
+    takes_series: ClassVar[bool] = True
     examples: ClassVar[tuple[str, ...]] = (
         "hbimg run checksum --table t1",
         "hbimg run checksum --table t1 --where subject=sub-01",

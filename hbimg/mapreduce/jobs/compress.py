@@ -9,7 +9,6 @@ from typing import ClassVar
 from hbimg.mapreduce.job import Artefact, Job, LoadedVolume, Need, parameter
 from hbimg.mapreduce.jobs.gzipping import DEFAULT_LEVEL, GzipLevel
 from hbimg.volumes import VolumeRecord
-from hbimg.volumes.pictures import is_pictures
 
 _NIFTI_SUFFIXES = (".nii.gz", ".hdr.gz", ".img.gz", ".nii", ".hdr", ".img")
 
@@ -38,12 +37,12 @@ class Compress(Job):
         GzipLevel.parse(self.level)
 
     def need(self, record: VolumeRecord) -> Need:
-        """A NIfTI volume's unpacked files, or a DICOM volume's frames."""
-        return Need.FRAMES if record.format == "dicom" else Need.UNPACKED
+        """A NIfTI volume's unpacked files as they are read, or a DICOM volume's frames."""
+        return Need.FRAMES if record.format == "dicom" else Need.STREAMED
 
     def accepts(self, record: VolumeRecord) -> str:
         """Refuse pictures, and incomplete volumes unless they are asked for."""
-        if record.encoding is not None and is_pictures(record.encoding):
+        if record.encoding is not None and record.encoding.is_pictures:
             return "pictures, of which no NIfTI is made: `hbimg export` gives their files"
         if record.missing is not None and not self.accept_incomplete:
             return "incomplete: --accept-incomplete takes it"
@@ -66,8 +65,8 @@ class Compress(Job):
 
 
 def _files(volume: LoadedVolume, level: GzipLevel) -> Iterator[Artefact]:
-    for file in volume.files:
-        if file.stored.is_attached:
+    for stored, pieces in volume.streams:
+        if stored.is_attached:
             continue
-        suffix = next((s for s in _NIFTI_SUFFIXES if file.stored.name.lower().endswith(s)), ".nii")
-        yield Artefact(f"{volume.stem}{suffix.removesuffix('.gz')}.gz", level.compress(file.data))
+        suffix = next((s for s in _NIFTI_SUFFIXES if stored.name.lower().endswith(s)), ".nii")
+        yield Artefact(f"{volume.stem}{suffix.removesuffix('.gz')}.gz", level.compress_pieces(pieces))

@@ -49,7 +49,7 @@ def why_not(record: VolumeRecord, form: str, *, by_frame: bool) -> str:
 def _why_no_files(record: VolumeRecord, form: str, *, by_frame: bool) -> str:
     if form == "dicom" and record.format != "dicom":
         return "no DICOM"
-    if by_frame and record.files != record.frames:
+    if by_frame and (record.files < record.frames or (_is_nifti(record) and record.frames > 1)):
         return "its files hold several frames: --input-as nifti or image"
     return ""
 
@@ -80,7 +80,7 @@ def write_volume(volume: LoadedVolume, form: str, window: str, folder: Path) -> 
 def write_frames(volume: LoadedVolume, form: str, window: str, folder: Path) -> Iterator[tuple[int, Path]]:
     """Write one frame after the other into a folder; give its running number and the path for ``{input}``."""
     if form in _FILES:
-        for number, file in enumerate(volume.files):
+        for number, file in enumerate(file for file in volume.files if not file.stored.is_attached):
             suffix = ".dcm" if volume.record.format == "dicom" else _suffix_of(file)
             yield number, _write(folder / f"{number:06d}{suffix}", [file.data])
         return
@@ -111,13 +111,22 @@ def _write_files(volume: LoadedVolume, folder: Path) -> Path:
         return folder
     written = []
     for number, file in enumerate(volume.files):
-        path = folder / f"{volume.stem}{_suffix_of(file)}"
+        path = folder / _name_of(volume, file)
         if path in written:
             path = folder / f"{volume.stem}-{number}{_suffix_of(file)}"
         written.append(_write(path, [file.data]))
     # A NIfTI file may have company: the other half of a pair, a sidecar.
     images = [path for path in written if path.name.lower().endswith(_IMAGES)]
     return (images or written)[0]
+
+
+def _name_of(volume: LoadedVolume, file: LoadedFile) -> str:
+    """Give a file the scan's name, as its sidecars; what else lies beside it keeps its own (events, physio)."""
+    own = PurePosixPath(file.stored.name).name
+    image = PurePosixPath(volume.files[0].stored.name).name
+    if file.stored.is_attached and own.partition(".")[0] != image.partition(".")[0]:
+        return own
+    return f"{volume.stem}{_suffix_of(file)}"
 
 
 def _suffix_of(file: LoadedFile) -> str:

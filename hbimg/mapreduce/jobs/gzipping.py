@@ -8,7 +8,7 @@ because the compressors' output depends on how their input is cut.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -47,15 +47,21 @@ class GzipLevel:
 
     def compress(self, data: Buffer) -> Iterator[bytes]:
         """Give the gzip stream of `data`, in pieces, made as they are taken."""
+        return self.compress_pieces([data])
+
+    def compress_pieces(self, data: Iterable[Buffer]) -> Iterator[bytes]:
+        """Give the gzip stream of bytes that come in pieces; how they are cut makes no difference to it.
+
+        libdeflate needs all of them in memory.
+        """
         if self.compressor == "libdeflate":
             import deflate
 
-            yield bytes(deflate.gzip_compress(data, self.level))
+            yield bytes(deflate.gzip_compress(b"".join(data), self.level))
             return
-        view = memoryview(data).cast("B")
         packer = self._packer()
-        for start in range(0, len(view), _BLOCK_BYTES):
-            piece: bytes = packer.compress(view[start : start + _BLOCK_BYTES])
+        for block in _blocks(data):
+            piece: bytes = packer.compress(block)
             if piece:
                 yield piece
         yield packer.flush()
@@ -66,3 +72,23 @@ class GzipLevel:
         from isal import isal_zlib
 
         return isal_zlib.compressobj(self.level, isal_zlib.DEFLATED, _GZIP_WINDOW)
+
+
+def _blocks(data: Iterable[Buffer]) -> Iterator[memoryview]:
+    """Cut the bytes into blocks of one size, the last one shorter; a block is valid until the next one is taken."""
+    gathered, filled = memoryview(bytearray(_BLOCK_BYTES)), 0
+    for piece in data:
+        view = memoryview(piece).cast("B")
+        while view:
+            if not filled and len(view) >= _BLOCK_BYTES:
+                yield view[:_BLOCK_BYTES]
+                view = view[_BLOCK_BYTES:]
+                continue
+            taken = view[: _BLOCK_BYTES - filled]
+            gathered[filled : filled + len(taken)] = taken
+            filled, view = filled + len(taken), view[len(taken) :]
+            if filled == _BLOCK_BYTES:
+                yield gathered
+                filled = 0
+    if filled:
+        yield gathered[:filled]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from hbimg.mapreduce.job import LoadedVolume
 from hbimg.volumes import VolumeRecord
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 #: How far, in voxels, a source plane may lie from the plane of the image that it is found to be.
 _TOLERANCE_VOXELS = 0.1
@@ -51,6 +51,8 @@ def _sources(volume: LoadedVolume) -> Iterator[dict[str, Any]]:
 def _places(
     record: VolumeRecord, affine: npt.NDArray[Any], shape: tuple[int, ...]
 ) -> tuple[list[tuple[int, dict[str, int | None]]], str]:
+    import numpy as np
+
     geometry, encoding = record.geometry, record.encoding
     if geometry is None or encoding is None or not record.frames:
         return [], "the stored volume has no frames of its own"

@@ -6,10 +6,11 @@ dcm2niix's own ``-ba y`` removes the patient's name and birth date, but keeps th
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 #: Keys of a BIDS sidecar that are removed. Manufacturer, model and software stay: analyses depend on them.
 STRIPPED_KEYS = frozenset(

@@ -18,7 +18,6 @@ from hbimg.mapreduce.job import Artefact, LoadedVolume, ReducingJob, parameter
 from hbimg.mapreduce.jobs.histogram import Binning, Summary
 from hbimg.model import LEVELS, VolumeKey
 from hbimg.volumes import VolumeRecord
-from hbimg.volumes.pictures import is_pictures
 
 #: Voxels that are scaled at once, to bound memory.
 _BLOCK_VOXELS = 1 << 20
@@ -75,7 +74,7 @@ class Stats(ReducingJob):
 
     def accepts(self, record: VolumeRecord) -> str:
         """Refuse what has no number at each voxel."""
-        if record.encoding is not None and is_pictures(record.encoding):
+        if record.encoding is not None and record.encoding.is_pictures:
             return ""  # they may differ in size, and each is decoded by itself
         if record.encoding is None or record.geometry is None:
             return "it has no decodable frames"
@@ -132,7 +131,7 @@ def _scaled_blocks(volume: LoadedVolume) -> Iterator[npt.NDArray[np.float64]]:
     """Give the values of a volume, scaled, in blocks; blocks depend on the volume alone."""
     geometry, encoding = volume.record.geometry, volume.record.encoding
     assert encoding is not None
-    if is_pictures(encoding):
+    if encoding.is_pictures:
         for picture in volume.pictures():
             yield from _luma_blocks(picture.reshape(-1, picture.shape[3] if picture.ndim > 3 else 1))
         return

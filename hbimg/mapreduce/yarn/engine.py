@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 from hbimg.errors import JobError, VolumeNotFoundError
 from hbimg.mapreduce.job import Job, ReducingJob
 from hbimg.mapreduce.outcomes import Outcome, State
 from hbimg.mapreduce.plan import Plan, make_plan
-from hbimg.mapreduce.registry import class_path
-from hbimg.mapreduce.run import Progress, Run, RunSettings
+from hbimg.mapreduce.registry import class_path, load_class
+from hbimg.mapreduce.run import Progress, Run, RunResult, RunSettings
 from hbimg.mapreduce.splits import bytes_to_read
 from hbimg.mapreduce.yarn.cluster import Application
 from hbimg.mapreduce.yarn.gather import Gathered, gather, listed_keys, with_lanes
@@ -23,11 +24,12 @@ from hbimg.mapreduce.yarn.locality import Witnessed, cluster_part
 from hbimg.mapreduce.yarn.order import Order
 from hbimg.mapreduce.yarn.prepare import Connected, make_submission
 from hbimg.mapreduce.yarn.region_servers import block_locality
-from hbimg.mapreduce.yarn.submission import Submission
+from hbimg.mapreduce.yarn.submission import ClusterSettings, Submission
 from hbimg.mapreduce.yarn.submit import submit
 from hbimg.mapreduce.yarn.trouble import first_trouble
+from hbimg.model import VolumeKey
 from hbimg.store import Store
-from hbimg.volumes import VolumeRecord, VolumeTable, ask_to_stop, forget_stop, manifest_of
+from hbimg.volumes import VolumeRecord, VolumeTable, Where, ask_to_stop, forget_stop, is_asked_to_stop, manifest_of
 
 _LOOK_S = 2.0
 _HISTORY_S = 30.0
@@ -38,12 +40,50 @@ _KILL_AT = 2
 class YarnRun(Run):
     """A run whose volumes are worked on by map tasks of YARN."""
 
+    _on_first_interrupt = "the job runs on the cluster; once more kills it"
     _connected: Connected
     _application: Application | None = None
     _submission: Mapping[str, Any] | None = None
     _gathered: Gathered | None = None
+    _wished = ""
     _seen: Witnessed | None = None
     _block_locality: Mapping[str, float] = {}
+
+    @classmethod
+    def of_record(cls, run: Mapping[str, Any], store: Store, volumes: VolumeTable, **callbacks: Any) -> YarnRun:
+        """Make the run again of which a record tells that it goes on, to follow it.
+
+        Raises
+        ------
+        JobError
+            If it does not run on a cluster, or its job cannot be imported here.
+        """
+        if not run.get("application"):
+            raise JobError(f"run {run['id']} is not on a cluster: there is nothing to follow; `hbimg report` shows it")
+        job = load_class(run["job_class"]).of_parameters(run["parameters"])
+        made = cls(job, store, volumes, settings_of(run, callbacks.pop("on_interrupt", None)), **callbacks)
+        made._id = run["id"]
+        made._started = run["started_at"]
+        made._begin -= time.time() - datetime.fromisoformat(run["started_at"]).timestamp()
+        made._outcomes = [Outcome(VolumeKey.parse(key), State(state), reason) for key, state, reason in run["volumes"]]
+        made._submission = run["submission"]
+        made._block_locality = run["submission"].get("block_locality", {})
+        made._workers = run["workers"]
+        return made
+
+    def follow(self, application_id: str) -> RunResult:
+        """Wait for the end of a run that another process has submitted, and record how it ended."""
+        self._connected = Connected.find()
+        self._application = self._connected.cluster.application(application_id)
+        assert self._submission is not None
+        splits = self._submission["splits"]
+        progress = Progress(sum(split[1] for split in splits), sum(split[2] for split in splits))
+        return self._complete(lambda interrupts: self._follow(progress, interrupts))
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether the user wants to go on once the job is submitted."""
+        return self._settings.cluster is not None and self._settings.cluster.detach
 
     @property
     def engine(self) -> str:
@@ -56,10 +96,12 @@ class YarnRun(Run):
         self._connected = Connected.find()
         submission = self._make(records)
         self._workers = len(submission.splits)
-        self._block_locality = block_locality({split.server for split in submission.splits})
         self._application = submit(submission, self._connected, self._say)
         self._say(f"YARN took the job as {self._application.id}: {len(submission.splits)} map tasks")
         self._save("running")
+        if self.is_detached:
+            self._left = True
+            return
         self._follow(Progress(len(records), sum(map(bytes_to_read, records))), interrupts)
 
     def describe(self) -> str:
@@ -98,30 +140,51 @@ class YarnRun(Run):
         )
 
     def _note(self, submission: Submission) -> None:
+        self._block_locality = block_locality({split.server for split in submission.splits})
         self._submission = {
+            "block_locality": dict(self._block_locality),
             "folder": submission.folder,
             "settings": asdict(submission.settings),
             "splits": [[split.server, len(split.keys), split.size_bytes] for split in submission.splits],
         }
 
     def _follow(self, progress: Progress, interrupts: Callable[[], int]) -> None:
-        """Wait until the job has ended, and gather what became of the volumes."""
+        """Wait until the job has ended, and gather what became of the volumes; or leave it when the user says so."""
         assert self._application is not None
         self._on_progress(progress)
         cluster = self._connected.cluster
-        asked = False
+        asked = killed = False
         while not self._application.has_ended:
-            if interrupts() >= _KILL_AT:
+            wish = self._wish(interrupts(), asked=asked)
+            if wish == "leave":
+                self._left = True
+                return
+            if wish == "kill" and not killed:
                 cluster.kill(self._application.id)
-            elif interrupts() and not asked:
+                killed = True
+            elif wish == "stop" and not asked:
                 ask_to_stop(self._volumes, self._id)
                 asked = True
             time.sleep(_LOOK_S)
             self._application = cluster.application(self._application.id)
             self._show(progress)
-        if asked:
-            forget_stop(self._volumes, self._id)
+        self._was_stopped = not self._too_many_failed and (
+            self._application.final == "KILLED" or is_asked_to_stop(self._volumes, self._id)
+        )
+        forget_stop(self._volumes, self._id)
         self._gather()
+
+    def _wish(self, interrupts: int, *, asked: bool) -> str:
+        """Give what the user wants: go on (''), leave, stop, kill."""
+        if interrupts >= _KILL_AT:
+            return "kill"
+        if self._too_many_failed:
+            return "stop"
+        if not interrupts or asked:
+            return ""
+        if not self._wished:
+            self._wished = self._settings.on_interrupt()
+        return self._wished
 
     def _show(self, progress: Progress) -> None:
         assert self._application is not None
@@ -188,6 +251,20 @@ class YarnRun(Run):
         if self._application is None:
             return {}
         return {"application": self._application.id, "submission": self._submission}
+
+
+def settings_of(run: Mapping[str, Any], on_interrupt: Callable[[], str] | None = None) -> RunSettings:
+    """Give the settings of a recorded run."""
+    submission = run.get("submission")
+    settings = RunSettings(
+        where=Where(**run["where"]),
+        result_name=run["result"],
+        force=run["force"],
+        pad_to_s=run["pad_to_s"],
+        max_failures=run.get("max_failures"),
+        cluster=replace(ClusterSettings(**submission["settings"]), detach=False) if submission else None,
+    )
+    return replace(settings, on_interrupt=on_interrupt) if on_interrupt else settings
 
 
 def dry_run(job: Job, store: Store, volumes: VolumeTable, settings: RunSettings) -> str:

@@ -37,7 +37,7 @@ class Admin:
         self.cluster = cluster
         self.locations = Locations(cluster)
         self.snapshots = Snapshots(cluster)
-        self._regions = Regions(cluster, self.locations)
+        self.region_calls = Regions(cluster, self.locations)
 
     def close(self) -> None:
         """Close all connections."""
@@ -169,7 +169,7 @@ class Admin:
 
         Regions that are on no server at the moment are left out; StoreError.
         """
-        return self._regions.loads(table)
+        return self.region_calls.loads(table)
 
     def move(self, region: RegionPlace, target: ServerName) -> RegionPlace:
         """Move a region to a server, and wait until it is open there.
@@ -240,10 +240,15 @@ class Admin:
 
     def flush(self, table: str) -> None:
         """Write what a table's regions hold in memory to their files; StoreError."""
-        self._regions.flush(table)
+        self.region_calls.flush(table)
 
     def major_compact(
-        self, table: str, *, wait_s: float | None = None, told: Callable[[int, int], None] | None = None
+        self,
+        table: str,
+        *,
+        only: Collection[str] | None = None,
+        wait_s: float | None = None,
+        told: Callable[[int, int], None] | None = None,
     ) -> None:
         """Rewrite a table's files, one per region and family, on the servers that have the regions; wait for it.
 
@@ -252,6 +257,8 @@ class Admin:
         Parameters
         ----------
         table : str
+        only : collection of str, optional
+            Encoded names of the regions; default: all.
         wait_s : float, optional
             How long to wait in all; default: as long as some region makes progress or works.
         told : callable, optional
@@ -261,7 +268,7 @@ class Admin:
         ------
         StoreError
         """
-        self._regions.major_compact(table, wait_s, told)
+        self.region_calls.major_compact(table, wait_s, told, only)
 
     def _place_of(self, region: RegionPlace) -> RegionPlace:
         for place in self.regions(region.table):

@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from hbimg.errors import StoreUnavailableError
 from hbimg.store.contract import Buffer, Cells
 from hbimg.store.rpc.wire import Connection
@@ -29,6 +31,11 @@ class CellHead(NamedTuple):
     row: bytes
     column: bytes
     value_bytes: int
+
+
+def block_buffer(size_bytes: int) -> memoryview:
+    """Give room for a cell block: memory is taken as it fills, so that a promise alone costs nothing."""
+    return np.empty(size_bytes, np.uint8).data
 
 
 def encode_put(row: bytes, cells: Cells) -> Iterator[Buffer]:

@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from hbimg.errors import StoreError, StoreUnavailableError
 from hbimg.store.hbase_address import HBaseAddress, Server
 from hbimg.store.rpc import hbase_pb2 as pb
-from hbimg.store.rpc.login import SimpleLogin
+from hbimg.store.rpc.login import SimpleLogin, tls_context
 from hbimg.store.rpc.remote import Reaction, RemoteError, told
 from hbimg.store.rpc.wire import CONNECT_S, Connection, MessageT, Part, Patience
 
@@ -265,6 +265,7 @@ def open_cluster(address: HBaseAddress, connect_s: float = CONNECT_S) -> Cluster
     StoreUnavailableError
         If they do not; nothing is tried again.
     """
-    cluster = Cluster(address.nodes, SimpleLogin(), Patience(connect_s, address.timeout_s), address.wait_s)
+    login = SimpleLogin(tls=tls_context(address.tls_ca) if address.tls else None)
+    cluster = Cluster(address.nodes, login, Patience(connect_s, address.timeout_s), address.wait_s)
     cluster.give_back(cluster.take(cluster.meta(), CLIENT))
     return cluster

@@ -577,18 +577,22 @@ class GetRegionInfoResponse(_message.Message):
     def __init__(self, region_info: _Optional[_Union[RegionInfo, _Mapping[str, object]]] = ..., compaction_state: _Optional[_Union[GetRegionInfoResponse.CompactionState, str]] = ..., splittable: bool = ..., mergeable: bool = ..., best_split_row: _Optional[bytes] = ...) -> None: ...
 
 class FlushRegionRequest(_message.Message):
-    __slots__ = ("region",)
+    __slots__ = ("region", "write_flush_wal_marker")
     REGION_FIELD_NUMBER: _ClassVar[int]
+    WRITE_FLUSH_WAL_MARKER_FIELD_NUMBER: _ClassVar[int]
     region: RegionSpecifier
-    def __init__(self, region: _Optional[_Union[RegionSpecifier, _Mapping[str, object]]] = ...) -> None: ...
+    write_flush_wal_marker: bool
+    def __init__(self, region: _Optional[_Union[RegionSpecifier, _Mapping[str, object]]] = ..., write_flush_wal_marker: bool = ...) -> None: ...
 
 class FlushRegionResponse(_message.Message):
-    __slots__ = ("last_flush_time", "flushed")
+    __slots__ = ("last_flush_time", "flushed", "wrote_flush_wal_marker")
     LAST_FLUSH_TIME_FIELD_NUMBER: _ClassVar[int]
     FLUSHED_FIELD_NUMBER: _ClassVar[int]
+    WROTE_FLUSH_WAL_MARKER_FIELD_NUMBER: _ClassVar[int]
     last_flush_time: int
     flushed: bool
-    def __init__(self, last_flush_time: _Optional[int] = ..., flushed: bool = ...) -> None: ...
+    wrote_flush_wal_marker: bool
+    def __init__(self, last_flush_time: _Optional[int] = ..., flushed: bool = ..., wrote_flush_wal_marker: bool = ...) -> None: ...
 
 class CompactRegionRequest(_message.Message):
     __slots__ = ("region", "major")

@@ -15,7 +15,7 @@ from hbimg.errors import StoreUnavailableError, TableNotFoundError
 from hbimg.rowkeys import KeyRange
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc import hbase_pb2 as pb
-from hbimg.store.rpc.cellblock import cells_in
+from hbimg.store.rpc.cellblock import block_buffer, cells_in
 from hbimg.store.rpc.cluster import CLIENT, Cluster, Persistence
 from hbimg.store.rpc.remote import RemoteError, told
 
@@ -182,7 +182,7 @@ class Locations:
             while more:
                 connection.ask("Scan", request)
                 answer, size_bytes = connection.answer(pb.ScanResponse)
-                block = memoryview(bytearray(size_bytes))
+                block = block_buffer(size_bytes)
                 if size_bytes:
                     connection.receive(block)
                 rows: dict[bytes, dict[bytes, bytes]] = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from time import monotonic, sleep
 
-from hbimg.errors import StoreUnavailableError
+from hbimg.errors import StoreBusyError, StoreUnavailableError
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc import hbase_pb2 as pb
-from hbimg.store.rpc.cluster import ADMIN, Cluster
+from hbimg.store.rpc.cluster import ADMIN, Cluster, Persistence
 from hbimg.store.rpc.locations import Locations, RegionPlace, name_of
 from hbimg.store.rpc.remote import RemoteError
 from hbimg.store.rpc.wire import MessageT
@@ -58,6 +58,10 @@ class Regions:
         self._cluster = cluster
         self._locations = locations
 
+    def places(self, table: str) -> list[RegionPlace]:
+        """Give all regions of a table as hbase:meta has them now; StoreError."""
+        return self._locations.all_regions(table)
+
     def loads(self, table: str) -> dict[str, RegionLoad]:
         """Give what the servers tell of a table's regions, by encoded name; StoreError."""
         doing = f"asking for the sizes of table {table!r}"
@@ -79,14 +83,26 @@ class Regions:
 
     def flush_region(self, place: RegionPlace) -> None:
         """Write what a region, or what has become of it, holds in memory to files; StoreError."""
+        doing = f"flushing table {place.table!r}"
+        persistence = Persistence(self._cluster.wait_s)
         for now in self._successors(place):
-            request = pb.FlushRegionRequest(region=now.specifier)
-            doing = f"flushing table {place.table!r}"
-            self._on_region(now, "FlushRegion", request, pb.FlushRegionResponse, doing)
+            # The mark in the log tells that nothing was left to write from that another flush was under way.
+            request = pb.FlushRegionRequest(region=now.specifier, write_flush_wal_marker=True)
+            while True:
+                answer = self._on_region(now, "FlushRegion", request, pb.FlushRegionResponse, doing)
+                if answer.flushed or answer.wrote_flush_wal_marker:
+                    break
+                persistence.pause(StoreBusyError(f"{doing}: region {now.encoded} is being flushed already"))
 
-    def major_compact(self, table: str, wait_s: float | None, tell: Callable[[int, int], None] | None) -> None:
-        """Rewrite the files of all regions, and wait until it is done; StoreError."""
-        places = self._locations.all_regions(table)
+    def major_compact(
+        self,
+        table: str,
+        wait_s: float | None,
+        tell: Callable[[int, int], None] | None,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Rewrite the files of all regions, or of `only` some, and wait until it is done; StoreError."""
+        places = [place for place in self._locations.all_regions(table) if only is None or place.encoded in only]
         before = {encoded: load.compacted_at_ms for encoded, load in self.loads(table).items()}
         requests = dict.fromkeys((place.encoded for place in places), 0)
         deadline = monotonic() + (wait_s if wait_s is not None else float("inf"))

@@ -16,7 +16,7 @@ from hbimg.rowkeys import KeyRange
 from hbimg.store.contract import Buffer, Row
 from hbimg.store.receiving import ReceivedRow, received_view
 from hbimg.store.rpc import hbase_pb2 as pb
-from hbimg.store.rpc.cellblock import CellHead, cells_in, next_head
+from hbimg.store.rpc.cellblock import CellHead, block_buffer, cells_in, next_head
 from hbimg.store.rpc.cluster import CLIENT, Cluster, Persistence
 from hbimg.store.rpc.locations import Locations, RegionPlace
 from hbimg.store.rpc.remote import Reaction, RemoteError, told
@@ -216,7 +216,7 @@ class RowReader:
 
     def _received(self, scanner: RegionScanner, size_bytes: int) -> memoryview:
         if len(self._block) < size_bytes:
-            self._block = memoryview(bytearray(size_bytes))
+            self._block = block_buffer(size_bytes)
         block = self._block[:size_bytes]
         if size_bytes:
             scanner.connection.receive(block)

@@ -17,10 +17,18 @@ from hbimg.store.rpc.admin import Admin
 from hbimg.store.rpc.cluster import open_cluster
 from hbimg.store.rpc.scanning import Scanning, ScanPlan
 from hbimg.store.rpc.schema import TableDescription
+from hbimg.store.rpc.unlogged import UnloggedWrites
 from hbimg.store.rpc.wire import CONNECT_S
 from hbimg.store.rpc.writing import RowChange, Writing
 
 COMPRESSIONS = ("none", "gz", "snappy", "lz4", "lzo", "zstd", "bzip2", "lzma", "brotli")
+DURABILITIES = {
+    "default": pb.MutationProto.USE_DEFAULT,
+    "skip_wal": pb.MutationProto.SKIP_WAL,
+    "async_wal": pb.MutationProto.ASYNC_WAL,
+    "sync_wal": pb.MutationProto.SYNC_WAL,
+    "fsync_wal": pb.MutationProto.FSYNC_WAL,
+}
 ENCODINGS = ("none", "prefix", "diff", "fast_diff", "row_index_v1")
 
 
@@ -30,11 +38,15 @@ class RpcTable(HBaseTable):
     #: `put_many` keeps three calls of 4 MiB under way.
     batch_bytes = 16 << 20
 
-    def __init__(self, name: str, settings: TableSettings, full_name: str, admin: Admin) -> None:
+    def __init__(
+        self, name: str, settings: TableSettings, full_name: str, admin: Admin, durability: str = "default"
+    ) -> None:
         super().__init__(name, settings, full_name)
         self._admin = admin
         self._scanning = Scanning(admin.cluster, admin.locations)
-        self._writing = Writing(admin.cluster, admin.locations)
+        self._unlogged = UnloggedWrites(full_name, admin.region_calls)
+        self._writing = Writing(admin.cluster, admin.locations, self._unlogged.record)
+        self._durability = DURABILITIES[durability]
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -82,9 +94,10 @@ class RpcTable(HBaseTable):
 
     def put_many(self, puts: Iterable[Put]) -> None:
         batches = put_batches(self._checked(puts))
-        self._writing.write_batches(self._full_name, map(_changes, batches))
+        self._writing.write_batches(self._full_name, map(_changes, batches), self._durability)
 
     def _change_if(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells | None) -> bool:
+        self._unlogged.prove()  # what came before is durable when this is
         change = RowChange(row, cells)
         return self._writing.mutate_if(self._full_name, change, column, expected, pb.MutationProto.FSYNC_WAL)
 
@@ -132,6 +145,7 @@ class RpcStore(HBaseStore):
     def __init__(self, address: HBaseAddress, connect_s: float = CONNECT_S) -> None:
         super().__init__(address)
         self.admin = Admin(open_cluster(address, connect_s))
+        self._durability = address.durability
         self.through = "HBase's own RPC"
 
     def _list(self) -> list[str]:
@@ -155,7 +169,7 @@ class RpcStore(HBaseStore):
     def _open(self, name: str, full_name: str) -> Table:
         found = self.admin.describe(full_name)
         settings = settings_of(found.attributes.get(SETTINGS), list(found.families), f"table {name!r} in {self.url}")
-        return RpcTable(name, settings, full_name, self.admin)
+        return RpcTable(name, settings, full_name, self.admin, self._durability)
 
     def attributes(self, name: str) -> dict[str, str]:
         return dict(self.admin.describe(self._full_name(name)).attributes)

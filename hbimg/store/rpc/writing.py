@@ -7,7 +7,7 @@ over; what it refuses for good ends the writing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -61,11 +61,22 @@ class _Refused(NamedTuple):
 
 
 class Writing:
-    """Writes to one HBase's tables. For any number of threads."""
+    """Writes to one HBase's tables. For any number of threads.
 
-    def __init__(self, cluster: Cluster, locations: Locations) -> None:
+    Parameters
+    ----------
+    cluster : Cluster
+    locations : Locations
+    written : callable, optional
+        Told each region that rows were written to without a log, when they are.
+    """
+
+    def __init__(
+        self, cluster: Cluster, locations: Locations, written: Callable[[RegionPlace], None] | None = None
+    ) -> None:
         self._cluster = cluster
         self._locations = locations
+        self._written = written
 
     def write_batches(
         self,
@@ -136,13 +147,7 @@ class Writing:
     def _write_to_server(
         self, by_region: Mapping[RegionPlace, list[RowChange]], durability: Durability
     ) -> Iterator[_Refused]:
-        request, cells = pb.MultiRequest(), []
-        for place, changes in by_region.items():
-            action = request.regionAction.add(region=place.specifier)
-            for index, change in enumerate(changes):
-                mutation, parts = change.encode(durability)
-                action.action.add(index=index, mutation=mutation)
-                cells += parts
+        request, cells = _multi_request(by_region, durability)
         first = next(iter(by_region))
         server = first.require_server().server
         try:
@@ -153,6 +158,9 @@ class Writing:
             return
         if len(answer.regionActionResult) != len(by_region):
             raise StoreUnavailableError(f"{server} answers for other regions than were asked: run again")
+        if self._written is not None and durability == pb.MutationProto.SKIP_WAL:
+            for place in by_region:
+                self._written(place)
         for (place, changes), result in zip(by_region.items(), answer.regionActionResult, strict=True):
             yield from self._refusals(place, changes, result)
 
@@ -215,3 +223,18 @@ class Writing:
                 raise
 
         return self._cluster.insist(attempt, f"writing to table {table!r}", table)
+
+
+def _multi_request(
+    by_region: Mapping[RegionPlace, list[RowChange]], durability: Durability
+) -> tuple[pb.MultiRequest, list[Buffer]]:
+    """Give HBase's structure for changes to rows of one server's regions, and the parts of its cell block."""
+    request = pb.MultiRequest()
+    cells: list[Buffer] = []
+    for place, changes in by_region.items():
+        action = request.regionAction.add(region=place.specifier)
+        for index, change in enumerate(changes):
+            mutation, parts = change.encode(durability)
+            action.action.add(index=index, mutation=mutation)
+            cells += parts
+    return request, cells

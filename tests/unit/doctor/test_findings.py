@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from recorded_cluster import table
 
 from hbimg.doctor.network import Switches
 from hbimg.doctor.places import Places, server_of
 from hbimg.errors import ConfigError
 from hbimg.store.hbase_address import Server
 from hbimg.store.thrift import Packing
-from tests.unit.doctor.conftest import table
 
 NAMENODE = "service=NameNode,name=NameNodeInfo"
 NAMESYSTEM = "service=NameNode,name=FSNamesystem"
@@ -114,6 +114,15 @@ def thrift(place, packing):
     return lambda cluster: cluster.thrift.update({place: packing})
 
 
+def no_rpc(url="hbase://head", also=None):
+    def alter(cluster):
+        cluster.rpc, cluster.url = None, url
+        if also:
+            also(cluster)
+
+    return alter
+
+
 def clock(host, seconds):
     return lambda cluster: cluster.clock_ahead_s.update({host: seconds})
 
@@ -152,8 +161,17 @@ BROKEN = [
     ("worker-silent", "problem", gone("worker2.hbimg:8042"), "NodeManager worker2.hbimg:8042", "refused"),
     ("worker-incomplete", "advice", no_nodemanager, WORKER2, "no NodeManager"),
     ("zookeeper-silent", "problem", lambda c: c.zookeepers.clear(), "head:2181", "hbase.zookeeper.quorum"),
-    ("thrift-silent", "problem", thrift("head:9090", None), "head:9090", "hbase thrift2 start"),
-    ("thrift-not-local", "advice", thrift("worker2.hbimg:9090", None), "worker2.hbimg:9090", "own host"),
+    ("rpc-silent", "advice", no_rpc(), "head", "through Thrift only"),
+    ("rpc-silent", "problem", no_rpc("hbase://head?client=rpc"), "head", "16020"),
+    ("thrift-silent", "advice", thrift("head:9090", None), "head:9090", "or leave it"),
+    ("thrift-silent", "problem", no_rpc(also=thrift("head:9090", None)), "head:9090", "hbase thrift2 start"),
+    (
+        "thrift-not-local",
+        "advice",
+        no_rpc(also=thrift("worker2.hbimg:9090", None)),
+        "worker2.hbimg:9090",
+        "own host",
+    ),
     ("thrift-settings", "unknown", gone("head:9095"), "head:9095", "--thrift-info-port"),
     ("hdfs-safe-mode", "problem", bean("head:9870", NAMENODE, "Safemode", "Safe mode is ON. And"), "NameNode", "ON"),
     ("hdfs-missing-blocks", "problem", bean("head:9870", NAMESYSTEM, "MissingBlocks", 3), "NameNode", "3 blocks"),
@@ -495,6 +513,19 @@ def test_masters_are_found_where_the_user_says(cluster):
     assert set(cluster.look(told)) == ALWAYS
 
 
+def test_a_cluster_without_thrift_servers_is_well(cluster):
+    """All is found by the HMaster, which HBase's own RPC names."""
+    cluster.thrift.clear()
+    cluster.gone("head:9095", *(f"worker{n}.hbimg:9095" for n in (1, 2, 3)))
+    cluster.url = "hbase://worker1.hbimg?client=rpc"
+    assert set(cluster.look()) == ALWAYS
+
+
+def test_a_cluster_through_thrift_alone_is_well(cluster):
+    cluster.rpc, cluster.url = None, "hbase://head?client=thrift"
+    assert set(cluster.look()) == ALWAYS
+
+
 def test_the_active_one_of_a_pair_is_found(cluster):
     settings = cluster.settings("head:9095")
     settings.update(
@@ -530,8 +561,10 @@ def test_a_place_that_is_none_is_told(text):
 def test_nothing_answers(cluster):
     cluster.answers.clear()
     cluster.thrift.clear()
+    cluster.rpc = None
     found = cluster.look()
     assert found["thrift-silent"].severity == "problem"
+    assert found["rpc-silent"].severity == "problem"
     assert found["master-silent"].severity == "problem"
     assert "clock-skew" in found
 
@@ -551,7 +584,7 @@ def test_every_finding_has_a_test_and_a_line_in_the_docs(cluster):
     import hbimg.doctor
 
     code = "".join(path.read_text() for path in (Path(hbimg.doctor.__file__).parent / "checks").glob("*.py"))
-    named = set(re.findall(r'(?:problem|advice|unknown)\(\s*"([a-z0-9-]+)"', code))
+    named = set(re.findall(r'(?:problem|advice|unknown|told)\(\s*"([a-z0-9-]+)"', code))
     assert len(named) > 40
     tested = {line[0] for line in BROKEN} | {"node-hbimg", "node-name"}
     assert named == tested

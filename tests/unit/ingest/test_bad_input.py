@@ -97,6 +97,12 @@ def test_files_that_are_not_what_they_are_called(hbimg, folder, name, data, mess
     assert message in _refused(hbimg, folder, name)
 
 
+def test_what_macos_leaves_beside_files_is_left_alone(hbimg, folder):
+    for name in ("._x.nii.gz", "._x.dcm", "._x.jpg"):
+        (folder / name).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    assert hbimg("ingest", folder, "--table", "t", "--json").json["summary"]["left alone"]["count"] == 3
+
+
 def test_other_files_are_left_alone(hbimg, folder):
     for name in ("dataset.json", "README", "x.img", "y.hdr", "scan.nii.json"):
         (folder / name).write_bytes(b"text" * 200)

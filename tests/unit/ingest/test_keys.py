@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -173,6 +174,25 @@ def test_two_files_of_one_key_in_one_ingest(hbimg, tmp_path, image, more):
     assert hbimg.exported() == {"a/x.nii": image(1)}
     said = hbimg("ingest", folder, "--table", "t", "--subject", "s", "--dry-run", "--json").json
     assert [item["reason"] != "" for item in said["items"]] == [False, True, True]
+
+
+def test_the_line_that_refuses_a_key_tells_how_to_give_another(hbimg, tmp_path, image):
+    """Its lines are followed as they stand; what was stored before is present."""
+    folder = tmp_path / "in"
+    for name, seed in (("a/x.nii", 1), ("b/sub-7_T1w.nii", 2), ("c/x.nii", 3), ("d/x.nii", 4)):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(image(seed))
+    said = hbimg("ingest", folder, "--table", "t", "--session", "s", code=1)
+    before = {item["key"] for item in hbimg("ls", "--table", "t", "--json").json}
+    refused = [line for line in said.err.splitlines() if line.startswith("refused:")]
+    lines = [re.findall("'(.*?)'", line) for line in refused]
+    assert lines == [["file,scan", ".,", f"{name}/x.nii,x-{n}"] for name, n in (("c", 2), ("d", 3))]
+    table = tmp_path / "keys.csv"
+    table.write_text("\n".join([*lines[0], lines[1][-1]]))
+    said = hbimg("ingest", folder, "--table", "t", "--session", "s", "--keys-from", table)
+    assert "2 stored" in said.err
+    assert "2 present" in said.err
+    assert {item["key"] for item in hbimg("ls", "--table", "t", "--json").json} == before | {"t/-/s/x-2", "t/-/s/x-3"}
 
 
 def test_replace_is_asked_for(hbimg, tmp_path, image):

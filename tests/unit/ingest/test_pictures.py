@@ -124,6 +124,21 @@ def test_jobs_say_what_they_do_not_do(hbimg, tmp_path):
     assert checked["report"]["volumes"]["done"] == 1
 
 
+@pytest.mark.parametrize(("form", "ending"), [("original", "jpg"), ("image", "png")])
+def test_a_command_for_each_picture(hbimg, tmp_path, form, ending):
+    files = {f"{n}.jpg": encoded(pixels(n), "jpg") for n in range(3)}
+    written(tmp_path / "in", files)
+    hbimg("ingest", tmp_path / "in", "--table", "t")
+    options = ["--table", "t", "-w", "1", "--per", "frame", "--input-as", form]
+    hbimg("run", "exec", *options, "--", "cp", "{input}", f"{{output:copy.{ending}}}")
+    hbimg("export", "--table", "t", "--result", "exec", "--to", tmp_path / "out")
+    copies = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert len(copies) == 3
+    for copy, (name, data) in zip(copies, files.items(), strict=True):
+        assert form == "image" or copy.read_bytes() == data, name
+        assert np.array_equal(decode_picture(copy.read_bytes()), decode_picture(data))
+
+
 def test_keys_from_a_table(hbimg, tmp_path):
     files = {f"raw/{n}.png": encoded(pixels(n)) for n in range(6)} | {"extra/x.png": encoded(pixels(9))}
     folder = written(tmp_path / "in", files)

@@ -60,5 +60,5 @@ def test_fit_and_check_read_the_report_of_a_real_run(reported, tmp_path):
     resource = [row for row in rows if "resource time" in row["quantity"]]
     assert len(resource) == 2
     for row in resource:
-        assert row["measured"] > 0.6  # six volumes, each padded to 0.2 s; waits on a busy machine are not counted
+        assert row["measured"] > 1.19  # six volumes, each padded to 0.2 s
         assert row["predicted"] == pytest.approx(row["measured"], rel=0.5)

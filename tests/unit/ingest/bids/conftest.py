@@ -126,6 +126,7 @@ def dataset() -> dict[str, bytes]:
     }
     derivative = "derivatives/prep"
     stem = "sub-01_ses-1_task-rest_run-1"
+    space = "space-MNI152NLin2009cAsym_res-2"
     folder = f"{derivative}/sub-01/ses-1"
     files |= {
         f"{derivative}/dataset_description.json": _json(Name="prep", BIDSVersion="1.10.0", DatasetType="derivative"),
@@ -135,6 +136,9 @@ def dataset() -> dict[str, bytes]:
         f"{folder}/anat/sub-01_ses-1_space-MNI_desc-preproc_T1w.json": _json(SkullStripped=False),
         f"{folder}/anat/sub-01_ses-1_hemi-L_pial.surf.gii": b"<GIFTI/>",
         f"{folder}/func/{stem}_desc-confounds_timeseries.tsv": b"x\n1\n",
+        f"{folder}/func/{stem}_{space}_desc-preproc_bold.nii.gz": _image(64, (6, 5, 4, 5), 2.0),
+        f"{folder}/func/{stem}_{space}_desc-preproc_bold.json": _json(SkullStripped=True),
+        f"{folder}/func/{stem}_{space}_desc-brain_mask.nii.gz": _image(65),
         f"{folder}/func/{stem}_space-fsLR_den-91k_bold.dscalar.nii": _cifti(),
         f"{folder}/func/{stem}_space-fsLR_den-91k_bold.json": _json(RepetitionTime=2.0),
         f"{folder}/figures/{stem}_carpet.png": _png(3),

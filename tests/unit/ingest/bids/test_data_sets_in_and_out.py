@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hbimg.ingest.keys import KeyRules
 from hbimg.ingest.pipeline import IngestOptions, plan
 from hbimg.ingest.workers import Pool
+from hbimg.testing.dicom_series import write_series
 
 SIDE = '{"EchoTime": 0.003}\n'
 
@@ -81,6 +82,21 @@ def test_jobs_see_the_image_and_not_what_lies_beside_it(hbimg, tmp_path, dataset
     assert made == ["dwi.nii.gz"]
     expected = gzip.decompress(dataset_files["sub-01/ses-1/dwi/sub-01_ses-1_dwi.nii.gz"])
     assert gzip.decompress((tmp_path / "out/t/sub-01/ses-1/dwi/dwi.nii.gz").read_bytes()) == expected
+
+
+def test_a_command_finds_beside_the_image_what_came_in_with_it(hbimg, tmp_path, dataset_folder):
+    hbimg("ingest", dataset_folder, "--table", "t")
+    where = ["--table", "t", "--where", "t/sub-01/ses-1/task-rest_run-1_bold", "-w", "1"]
+    hbimg("run", "exec", *where, "--stdout", "ls.txt", "--", "sh", "-c", 'ls "$(dirname "$1")"', "sh", "{input}")
+    hbimg("export", "--table", "t", "--result", "exec", "--to", tmp_path / "out")
+    (listing,) = (tmp_path / "out").rglob("ls.txt")
+    own = "sub-01_ses-1_task-rest_run-1"
+    assert listing.read_text().split() == [
+        f"{own}_events.tsv",
+        f"{own}_physio.json",
+        f"{own}_physio.tsv.gz",
+        "task-rest_run-1_bold.nii.gz",
+    ]
 
 
 def test_a_part_of_a_data_set_goes_out_with_the_files_around_it(hbimg, tmp_path, dataset_folder, tree_of):
@@ -177,11 +193,32 @@ def test_a_name_that_is_no_utf8_is_left_alone_and_said(hbimg, tmp_path, dataset_
     assert "no UTF-8" in item["reason"]
 
 
+def test_empty_images_of_published_examples_are_kept_as_files(hbimg, tmp_path, dataset_files, written, tree_of):
+    folder = written(tmp_path / "ds", {name: b"" if ".nii" in name else data for name, data in dataset_files.items()})
+    said = hbimg("ingest", folder, "--table", "t")
+    assert "sub-02_T1w.nii: empty, kept as files" in said.err
+    assert {item["kind"] for key, item in listed(hbimg).items() if "pictures" not in key} == {"files"}
+    hbimg("export", "--table", "t", "--bids", "--to", tmp_path / "out")
+    assert tree_of(tmp_path / "out") == tree_of(folder)
+
+
+def test_dicom_in_sourcedata(hbimg, tmp_path, dataset_files, written, tree_of):
+    """Its keys are of the folders' subject and session, and it is not converted again."""
+    folder = written(tmp_path / "ds", dataset_files)
+    write_series(folder / "sourcedata/sub-01/ses-1/dicom/1", ProtocolName="head", PatientID="Nobody")
+    hbimg("ingest", folder, "--table", "t")
+    assert listed(hbimg)["t/sub-01/ses-1/001-head"]["format"] == "dicom"
+    hbimg("run", "dicom2nifti", "--table", "t", "-w", "1")
+    hbimg("export", "--table", "t", "--bids", "--to", tmp_path / "out")
+    assert tree_of(tmp_path / "out") == tree_of(folder)
+
+
 def test_a_broken_image_costs_only_itself(hbimg, tmp_path, dataset_files, written, tree_of):
     folder = written(tmp_path / "ds", dataset_files)
-    (folder / "sub-02/anat/sub-02_T1w.nii").write_bytes(b"")
+    image = folder / "sub-02/anat/sub-02_T1w.nii"
+    image.write_bytes(image.read_bytes()[:-1])
     said = hbimg("ingest", folder, "--table", "t", code=1)
-    assert "is empty" in said.line_with("refused:")
+    assert "promises" in said.line_with("refused:")
     hbimg("export", "--table", "t", "--bids", "--to", tmp_path / "out")
     gone = set(tree_of(folder)) - set(tree_of(tmp_path / "out"))
     assert gone == {"sub-02/anat/sub-02_T1w.nii"}

@@ -1,0 +1,60 @@
+"""Bulk mode: writes that HBase keeps in memory only, and the proof that they have reached its files.
+
+HBase's log makes every byte be written twice. Without it, what a RegionServer holds in memory is lost when it dies. So
+before a volume's row says that the volume is complete, every region that was written to is flushed, and must be the
+one that it was at the first write: on the same server process, with the sequence number that it was opened with.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from hbimg.errors import StoreError
+from hbimg.store.rpc.locations import RegionPlace
+from hbimg.store.rpc.regions import Regions
+
+
+class UnloggedWrites:
+    """The regions of a table that were written to without a log. For any number of threads."""
+
+    def __init__(self, table: str, regions: Regions) -> None:
+        self._table = table
+        self._regions = regions
+        self._lock = threading.Lock()
+        self._written: dict[str, RegionPlace] = {}
+
+    def record(self, place: RegionPlace) -> None:
+        """Remember that a region was written to; to be told when the write has returned, as it was before."""
+        with self._lock:
+            self._written.setdefault(place.encoded, place)
+
+    def prove(self) -> None:
+        """Have all that was recorded in files.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be flushed, or a region was opened anew since it was written to, so that writes may be lost:
+            then every later proof fails too, for they may be another writer's.
+        """
+        with self._lock:
+            written, self._written = self._written, {}
+        try:
+            for place in written.values():
+                self._regions.flush_region(place)
+            if written:
+                self._refuse_reopened(written)
+        except BaseException:
+            for place in written.values():
+                self.record(place)
+            raise
+
+    def _refuse_reopened(self, written: dict[str, RegionPlace]) -> None:
+        now = {place.encoded: place for place in self._regions.places(self._table)}
+        for encoded, place in written.items():
+            found = now.get(encoded)
+            if found is None or (found.server, found.opened_at_sequence) != (place.server, place.opened_at_sequence):
+                raise StoreError(
+                    f"region {encoded} of table {self._table!r} was opened anew while it was written to without a log "
+                    "(durability=skip_wal): some of it may be lost; run the same command again"
+                )
