@@ -202,7 +202,7 @@ def test_a_deflated_bomb(ingest, tmp_path):
     path.write_bytes(
         written[: written.index(DeflatedExplicitVRLittleEndian.encode()) + 24] + b"".join(body) + packer.flush()
     )
-    status, lines = ingest()
+    _, lines = ingest()
     line_with(lines, "deflated.dcm")
 
 
