@@ -16,6 +16,8 @@ from hbimg.perfmodel.figures import new_figure, save_figure
 
 #: Okabe and Ito's: blue for what lies well, orange-red for the short plank, grey for the bound.
 _FINE, _SHORT, _BOUND = "#0072B2", "#D55E00", "#555555"
+#: Times that differ by less are equal to the eye.
+_EQUAL = 0.98
 #: More bars than this cannot be told apart: then servers are shown by rank, without names.
 _NAMED = 48
 
@@ -58,7 +60,9 @@ def draw_planks(panels: Sequence[Panel], stem: Path) -> list[Path]:
 def _draw_bars(axes: Any, panel: Panel) -> None:
     times = np.array(panel.times)
     places = np.arange(len(times))
-    axes.barh(places, times, color=np.where(times == times.max(), _SHORT, _FINE), height=0.8)
+    # Where all are about equal there is no short plank to be shown.
+    is_short = (times > _EQUAL * times.max()) & (times.max() * _EQUAL > 1.0)
+    axes.barh(places, times, color=np.where(is_short, _SHORT, _FINE), height=0.8)
     axes.axvline(1.0, color=_BOUND, linestyle="--", linewidth=1.0)
     axes.set_title(f"{panel.title}: {times.max():.2f} of ideal")
     axes.set_xlabel("work over speed, 1 = ideal")

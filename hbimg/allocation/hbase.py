@@ -27,8 +27,8 @@ _ATTRIBUTES: dict[str, tuple[dict[str, str | None], dict[str, str | None]]] = {
 _DEFAULTS = {"group restriction": False, "splits": True, "merges": True, "normalizer": False}
 #: How long a region may be on no server before somebody has to look, in seconds, and how often is looked.
 _SETTLE_S, _PAUSE_S = 60.0, 0.3
-#: How often a region that has references is compacted and then cut or joined again.
-_TRIES = 3
+#: How often a cut or a join is tried again, and how long HBase's catalog is given to be tidied before, in seconds.
+_TRIES, _TIDY_S = 15, 2.0
 
 
 class HBaseLayoutAdmin(LayoutAdmin):
@@ -111,17 +111,28 @@ class HBaseLayoutAdmin(LayoutAdmin):
 
     def _without_references(self, change: Callable[[], object], starts: Sequence[bytes]) -> None:
         """Cut or join; a region that was cut or joined before may first have to write its own files."""
+        try:
+            change()
+        except StoreError:
+            if not self._have_references(starts):
+                raise
+            self._compact(starts, _say_nothing)
+            # HBase keeps files that were compacted for two minutes, and counts their references; regions that are
+            # opened anew have let go of them. (A move there and back does that too, but then HBase's own clients look
+            # for the region in the wrong place for a minute or two once it is joined to another.)
+            self._admin.alter(self._table, {})
+            self._insist(change)
+
+    def _insist(self, change: Callable[[], object]) -> None:
+        """Cut or join as soon as HBase has forgotten where the regions come from."""
         for tries_left in reversed(range(_TRIES)):
+            self._admin.tidy_catalog()
+            sleep(_TIDY_S)
             try:
                 change()
             except StoreError:
-                if not tries_left or not self._have_references(starts):
+                if not tries_left:
                     raise
-                self._compact(starts, _say_nothing)
-                # HBase keeps files that were compacted for two minutes, and counts their references; regions that are
-                # opened anew have let go of them. (A move there and back does that too, but then HBase's own clients
-                # look for the region in the wrong place for a minute or two once it is joined to another.)
-                self._admin.alter(self._table, {})
             else:
                 return
 

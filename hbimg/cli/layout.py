@@ -153,6 +153,8 @@ def plan(
         print_json({"table": table, "plan": str(target), **layout_tables.plan_json(made, expected)})
     else:
         layout_tables.print_plan(made, expected, options["time_s"])
+    for name in layout_inputs.strangers(told, found):
+        say(f"remark: server {name} is not up now; up are {', '.join(server.name for server in found.servers)}")
     for path in (target, *drawn):
         say(f"written: {path}")
 

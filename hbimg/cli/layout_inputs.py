@@ -81,6 +81,12 @@ def servers_of(texts: Sequence[str], cluster_file: Path | None, found: Found) ->
     return servers
 
 
+def strangers(servers: Sequence[Server], found: Found) -> list[str]:
+    """Give the names that no server of the store has now: slips of the pen, or servers that are still to come."""
+    up = {server.name for server in found.servers}
+    return sorted({server.name for server in servers} - up) if up else []
+
+
 def with_history(found: Found, servers: tuple[Server, ...], run_ids: Sequence[str]) -> tuple[Found, tuple[Server, ...]]:
     """Take factors and seconds from past runs; ConfigError if the table is not there yet."""
     if found.volumes is None:

@@ -121,7 +121,10 @@ class LayoutContract:
         assert due
         entry = executor.apply(plan)
         self._assert_reached(plan.layout)
-        assert [words for _, words in entry.steps][: len(due)] == [str(action) for action in due]
+        # Only the first step is sure: HBase chooses the server of a region that was joined.
+        told = [words for _, words in entry.steps]
+        assert told[0] == str(due[0])
+        assert told == [str(action) for action in due] or not self.exhaustive
         assert seen[-1].words == "verified"
         assert executor.actions(plan) == []
         # Once more does nothing, and does not forget what was before.

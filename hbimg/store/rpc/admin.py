@@ -238,6 +238,14 @@ class Admin:
         self.locations.forget_table(table)
         return self.regions(table)
 
+    def tidy_catalog(self) -> None:
+        """Have HBase forget the parents of regions that were cut and joined, where nothing refers to them; StoreError.
+
+        It does so every five minutes by itself. Before that, a region that was joined is not joined again.
+        """
+        kind, doing = pb.RunCatalogScanResponse, "tidying HBase's catalog"
+        self._master("RunCatalogScan", pb.RunCatalogScanRequest(), kind, doing)
+
     def flush(self, table: str) -> None:
         """Write what a table's regions hold in memory to their files; StoreError."""
         self.region_calls.flush(table)

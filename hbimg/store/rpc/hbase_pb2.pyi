@@ -806,6 +806,16 @@ class MergeTableRegionsRequest(_message.Message):
     nonce: int
     def __init__(self, region: _Optional[_Iterable[_Union[RegionSpecifier, _Mapping[str, object]]]] = ..., forcible: bool = ..., nonce_group: _Optional[int] = ..., nonce: _Optional[int] = ...) -> None: ...
 
+class RunCatalogScanRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RunCatalogScanResponse(_message.Message):
+    __slots__ = ("scan_result",)
+    SCAN_RESULT_FIELD_NUMBER: _ClassVar[int]
+    scan_result: int
+    def __init__(self, scan_result: _Optional[int] = ...) -> None: ...
+
 class ProcedureResponse(_message.Message):
     __slots__ = ("proc_id",)
     PROC_ID_FIELD_NUMBER: _ClassVar[int]

@@ -134,6 +134,11 @@ def test_bad_input_is_one_line(url, tmp_path, arguments, error, words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_server_that_is_not_up_is_remarked_on(url):
+    said = hbimg("plan", "--table", "t1", "--server", "fast=3", "--server", "slwo1=1").stderr
+    assert "server slwo1 is not up now; up are slow1, slow2, fast" in said
+
+
 def test_a_plan_of_another_table_makes_no_table(url):
     hbimg("plan", "--table", "t1")
     with pytest.raises(ConfigError, match="for table 't1', not for 'other'"):
