@@ -119,7 +119,7 @@ def in_parts(work: Callable[[int], None]) -> float:
 
 def main(host: str, gigabytes: float) -> None:
     """Run all and print the tables."""
-    url = f"hbase://{host}?own_host=no"
+    url = f"hbase://{host}?client=thrift&own_host=no"
     count = int(gigabytes * 1e9) // FRAME_BYTES
     watch = Watch(url)
     points = tuple(b"%02d" % number for number in range(1, REGIONS))

@@ -107,7 +107,10 @@ def read_file(path: Path) -> None:
 
 def main(worker: str) -> None:
     """Run all and print a table."""
-    with open_store(f"hbase://{worker}?own_host=no") as store, tempfile.TemporaryDirectory(dir=".") as folder:
+    with (
+        open_store(f"hbase://{worker}?client=thrift&own_host=no") as store,
+        tempfile.TemporaryDirectory(dir=".") as folder,
+    ):
         table = table_on(store, worker)
         try:
             print(f"client on {socket.gethostname()}, servers on {worker}, load {os.getloadavg()[0]:.1f}\n")

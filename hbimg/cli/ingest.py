@@ -108,9 +108,13 @@ def ingest(
     check_table_name(table)
     group_level = options.pop("group_level")
     place = _placer(options)
-    scratch = TemporaryDirectory(prefix="hbimg-ingest-", ignore_cleanup_errors=True)
-    chosen = replace(_options(table, options), scratch=Path(scratch.name))
-    with scratch, progress_bar() as progress, Pool(1 if dry_run else chosen.workers) as pool:
+    chosen = _options(table, options)
+    with (
+        TemporaryDirectory(prefix="hbimg-ingest-", ignore_cleanup_errors=True) as scratch,
+        progress_bar() as progress,
+        Pool(1 if dry_run else chosen.workers) as pool,
+    ):
+        chosen = replace(chosen, scratch=Path(scratch))
         planned, outcomes = pipeline.plan(paths, chosen, pool, progress)
         _refuse_nothing(paths, planned, outcomes)
         if dry_run:

@@ -125,7 +125,7 @@ def _follow(opened: _Opened, *, as_json: bool) -> None:
             opened.volumes,
             say=say,
             on_interrupt=ask_on_interrupt,
-            on_progress=lambda p: bar(f"{run['job']}: {p.total} volumes", p.ended_bytes, p.total_bytes),
+            on_progress=lambda p: bar(f"{run['job']}: {p.text}", p.ended_bytes, p.total_bytes),
         )
         result = again.follow(application)
     print_result(result, as_json=as_json)
@@ -192,7 +192,7 @@ def _go_on(run_id: str, table: str, store: str | None, *, as_json: bool) -> None
             opened.volumes,
             settings,
             say=say,
-            on_progress=lambda p: bar(f"{run['job']}: {p.total} volumes", p.ended_bytes, p.total_bytes),
+            on_progress=lambda p: bar(f"{run['job']}: {p.text}", p.ended_bytes, p.total_bytes),
         )
     print_result(result, as_json=as_json)
 

@@ -229,8 +229,7 @@ def _run(
             return
 
         def show(progress: Progress) -> None:
-            failed = f", {progress.failed} failed" if progress.failed else ""
-            bar(f"{job.name}: {progress.total} volumes{failed}", progress.ended_bytes, progress.total_bytes)
+            bar(f"{job.name}: {progress.text}", progress.ended_bytes, progress.total_bytes)
 
         result = run_job(job, opened, volumes, settings, on_progress=show, say=say)
     print_result(result, as_json=as_json)

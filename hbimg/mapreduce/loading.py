@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -70,11 +71,14 @@ def _staged(reader: VolumeReader, scratch: Path) -> Iterator[LoadedFile]:
     folder.mkdir()
     for stored, pieces in reader.unpacked(copy=False):
         path = folder / f"{stored.number:06d}{suffix}"
-        with path.open("wb", buffering=0) as file:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
             for piece in pieces:
-                written = file.write(piece)
+                written = os.write(descriptor, piece)
                 while written < len(piece):  # Linux writes 2 GiB at once at most
-                    written += file.write(memoryview(piece)[written:])
+                    written += os.write(descriptor, memoryview(piece)[written:])
+        finally:
+            os.close(descriptor)
         yield LoadedFile(stored, b"", "", path)
 
 

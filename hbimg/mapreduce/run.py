@@ -98,6 +98,15 @@ class Progress:
     ended: int = 0
     ended_bytes: int = 0
     failed: int = 0
+    maps: int = 0
+    maps_ended: int = 0
+
+    @property
+    def text(self) -> str:
+        """How far it is, in a few words."""
+        maps = f", {self.maps_ended} of {self.maps} maps" if self.maps else ""
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.ended} of {self.total} volumes{maps}{failed}"
 
 
 @dataclass(frozen=True, slots=True)

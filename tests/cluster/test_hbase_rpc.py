@@ -134,8 +134,8 @@ def test_a_reader_may_take_longer_than_a_scanners_lease(table):
 
 
 def test_purge_takes_what_was_deleted_out_of_the_files(cluster, store, table):
-    table.delete_many(ROWS[:200])
     store.admin.flush(table.name)
+    table.delete_many(ROWS[:200])
     before = sum(region.size_bytes for region in table.regions())
     table.purge()
     after = sum(region.size_bytes for region in table.regions())

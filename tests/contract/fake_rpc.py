@@ -89,6 +89,7 @@ class FakeCluster:
     garble: Callable[[str, bytes], bytes] = lambda method, frame: frame
     answer_bytes: int = 1 << 30
     heartbeats: int = 0
+    parents: list[tuple[str, Region]] = field(default_factory=list)
     lock: Any = field(default_factory=threading.RLock)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     calls: list[str] = field(default_factory=list)
@@ -109,6 +110,7 @@ class FakeCluster:
             parent = next(region for region in regions if region.has(row))
             other = self.servers[(self.servers.index(parent.server) + 1) % len(self.servers)]
             index = regions.index(parent)
+            self.parents.append((table, parent))
             regions[index : index + 1] = [
                 Region(parent.start, row, next(self.numbers), parent.server),
                 Region(row, parent.stop, next(self.numbers), other),
@@ -127,11 +129,13 @@ class FakeCluster:
     # -- where everything is -----------------------------------------------------------------------------------------
 
     def meta(self) -> dict[bytes, dict[tuple[bytes, bytes], bytes]]:
+        """Rows of all regions, and of those that were split: HBase keeps them for a while."""
         rows = {}
         for table, found in self.tables.items():
-            for region in found.regions:
+            parents = [region for other, region in self.parents if other == table]
+            for region in [*found.regions, *parents]:
                 info = pb.RegionInfo(region_id=region.number, table_name=found.schema.table_name)
-                info.start_key, info.end_key = region.start, region.stop
+                info.start_key, info.end_key, info.split = region.start, region.stop, region in parents
                 rows[region.name(table)] = {
                     (b"info", b"regioninfo"): b"PBUF" + info.SerializeToString(),
                     (b"info", b"server"): f"{HOST}:{region.server.port}".encode(),
@@ -154,15 +158,20 @@ class FakeServer:
         self._listener = socket.create_server((HOST, 0))
         self.port = self._listener.getsockname()[1]
         cluster.servers.append(self)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._is_dead = False
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
 
     def name(self) -> pb.ServerName:
         return pb.ServerName(host_name=HOST, port=self.port, start_code=self.start_code)
 
     def kill(self) -> None:
         """Close all, with answers on their way lost."""
+        self._is_dead = True
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        # Closed when nobody waits in it: its number may be another listener's at once.
+        self._thread.join(0.5)
         self._listener.close()
         for connection in self._open:
             with suppress(OSError):
@@ -170,14 +179,12 @@ class FakeServer:
             connection.close()
 
     def _accept(self) -> None:
-        while True:
+        while not self._is_dead:
             try:
                 connection, _ = self._listener.accept()
                 if self.tls is not None:
                     connection = self.tls.wrap_socket(connection, server_side=True)
             except OSError:
-                if self._listener.fileno() < 0:
-                    return
                 continue
             self._open.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()

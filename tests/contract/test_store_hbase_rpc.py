@@ -161,6 +161,7 @@ TROUBLES = {
     "split": lambda hbase: hbase.split("t", b"0070"),
     "split before": lambda hbase: hbase.split("t", b"0053"),
     "merge": lambda hbase: hbase.merge("t"),
+    "split and merge": lambda hbase: [hbase.split("t", b"0070"), hbase.merge("t")],
     "move": lambda hbase: hbase.move("t", b"0060"),
     "lease": lambda hbase: [server.scanners.clear() for server in hbase.servers],
     "killed server": kill_and_move,
@@ -244,7 +245,9 @@ def once(hbase, method, trouble, at=1):
     hbase.before = before
 
 
-WRITE_TROUBLES = {name: TROUBLES[name] for name in ("split", "merge", "move", "killed server", "restarted servers")}
+WRITE_TROUBLES = {
+    name: TROUBLES[name] for name in ("split", "merge", "split and merge", "move", "killed server", "restarted servers")
+}
 
 
 @pytest.mark.parametrize("trouble", WRITE_TROUBLES)
@@ -375,6 +378,23 @@ def test_a_table_that_went_away_is_told(hbase, table):
     for use in (lambda: list(table.scan(KeyRange())), lambda: table.put(b"a", {b"m:q": b"v"}), table.regions):
         with pytest.raises(TableNotFoundError, match="'t'"):
             use()
+
+
+def test_master_and_meta_may_be_elsewhere_later(hbase, store, table):
+    """The server with both dies: another one is found, by those that were learnt from it too."""
+    dead = hbase.servers.pop(0)
+    for region in hbase.tables["t"].regions:
+        region.server = hbase.servers[0]
+    dead.kill()
+    assert sorted(contents(table)) == ROWS
+    assert store.create_table("later", TableSettings()).get(b"row") == {}
+    assert store.tables() == ["later", "t"]
+
+
+def test_any_node_of_the_url_will_do(hbase, store, table):
+    port = hbase.servers[1].port
+    with open_store(f"hbase://127.0.0.1?client=rpc&rpc_ports=1,{port}&wait_s=5") as other:
+        assert sorted(contents(other.table("t"))) == ROWS
 
 
 def test_namespaces(hbase, store):

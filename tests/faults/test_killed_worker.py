@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import secrets
 import subprocess
+import time
 
 import pytest
-from broken_cluster import CLIENT, VICTIM, settled
+from broken_cluster import CLIENT, VICTIM, docker, settled, wait_until_all_is_well
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
-URL = "hbase://head?own_host=no&wait_s=300"
+URLS = {
+    "Thrift": "hbase://head?client=thrift&own_host=no&wait_s=300",
+    "HBase's RPC": "hbase://head?client=rpc&wait_s=300&timeout_s=15",
+}
 ROWS = 400
 
 FILL = """
@@ -64,8 +68,8 @@ with open_store(URL) as store:
 class InClient:
     """A Python program in the client container, line by line."""
 
-    def __init__(self, name, program):
-        text = f"URL, NAME, ROWS = {URL!r}, {name!r}, {ROWS}\n{program}"
+    def __init__(self, url, name, program):
+        text = f"URL, NAME, ROWS = {url!r}, {name!r}, {ROWS}\n{program}"
         self.process = subprocess.Popen(
             [*CLIENT, "python", "-c", text],
             stdin=subprocess.PIPE,
@@ -84,18 +88,24 @@ class InClient:
         return out.splitlines()
 
 
+@pytest.fixture(params=URLS)
+def url(request):
+    """Both ways to HBase."""
+    return URLS[request.param]
+
+
 @pytest.fixture
-def table():
+def table(url):
     name = f"faults_{secrets.token_hex(4)}"
-    places = [line.split() for line in InClient(name, FILL).finish()]
+    places = [line.split() for line in InClient(url, name, FILL).finish()]
     assert any(server == VICTIM and start > "100" for server, start in places), places
     yield name
-    InClient(name, DROP).finish()
+    InClient(url, name, DROP).finish()
 
 
-def test_a_scan_goes_on_when_its_region_server_is_killed(table, kill):
+def test_a_scan_goes_on_when_its_region_server_is_killed(url, table, kill):
     """And the doctor tells who is gone."""
-    scan = InClient(table, SCAN)
+    scan = InClient(url, table, SCAN)
     seen = [scan.line() for _ in range(21)]
     kill(VICTIM)
     seen += scan.finish()
@@ -105,9 +115,35 @@ def test_a_scan_goes_on_when_its_region_server_is_killed(table, kill):
         assert code == 1, found
 
 
-def test_writes_go_on_when_a_worker_is_killed_and_all_is_there(table, kill):
+def test_writes_go_on_when_a_worker_is_killed_and_all_is_there(url, table, kill):
     """What was written before is read from the other copies, or out of the dead server's log."""
-    writer = InClient(table, WRITE)
+    writer = InClient(url, table, WRITE)
     assert writer.line() == "written"
     kill(VICTIM)
     assert writer.finish()[-1] == f"rows {ROWS}"
+
+
+@pytest.fixture
+def pause():
+    """Have a worker stand still; at the end it goes on, if it has not ended by then."""
+    paused = []
+
+    def pause(worker):
+        docker("pause", worker)
+        paused.append(worker)
+
+    yield pause
+    for worker in paused:
+        docker("unpause", worker)
+        time.sleep(30)  # its RegionServer learns that it was given up, and ends, and the container with it
+        docker("start", worker)
+    wait_until_all_is_well()
+
+
+def test_a_scan_goes_on_when_its_region_server_stands_still(url, table, pause):
+    """Its connections stay open, and nothing comes: after `timeout_s` the scan goes on where the region is then."""
+    scan = InClient(url, table, SCAN)
+    seen = [scan.line() for _ in range(21)]
+    pause(VICTIM)
+    seen += scan.finish()
+    assert seen == [f"{n:03d}" for n in range(ROWS)]

@@ -97,7 +97,7 @@ def count_fault(slots: Sequence[Slot], usual: int, odd: Sequence[Slot]) -> Fault
 
 
 def promise_fault(slots: Sequence[Slot], files_in_series: int) -> Fault | None:
-    """Tell whether the header promises more images, or more repetitions, than there are.
+    """Tell whether the header promises more images than there are.
 
     `ImagesInAcquisition` is the number of all images for some makers and of one repetition's for others (GE), so it
     is a promise broken only when there are fewer files in the whole series, or, with repetitions that are all
@@ -107,12 +107,8 @@ def promise_fault(slots: Sequence[Slot], files_in_series: int) -> Fault | None:
     if "DERIVED" in first.image_type[:1]:
         return None  # the header is that of the images they were derived from
     images, repetitions = first.images_in_acquisition or 0, first.temporal_positions or 0
-    if repetitions > 1 and times > 1 and times < repetitions:
-        return Fault(
-            f"the header promises {repetitions} repetitions (NumberOfTemporalPositions), {times} are there",
-            {"repetitions": repetitions - times},
-        )
-    if images > files_in_series:
+    is_stopped = times > 1 and (times < repetitions or images % len(slots) == 0)
+    if images > files_in_series and not is_stopped:
         return Fault(
             f"the header promises {images} images (ImagesInAcquisition), {files_in_series} are there",
             {"images": images - files_in_series},
@@ -123,6 +119,21 @@ def promise_fault(slots: Sequence[Slot], files_in_series: int) -> Fault | None:
             {"planes": images - len(slots)},
         )
     return None
+
+
+def remark_on_repetitions(slots: Sequence[Slot]) -> str:
+    """Remark on a series whose header promises more repetitions than there are, each of them whole.
+
+    Scans are stopped early every day, and end with a whole repetition; a copy that was stopped rarely does.
+    """
+    first, times = slots[0].files[0], len(slots[0].files)
+    promised = first.temporal_positions or 0
+    if not 1 < times < promised or "DERIVED" in first.image_type[:1]:
+        return ""
+    return (
+        f"the header promises {promised} repetitions (NumberOfTemporalPositions), {times} whole ones are there: the"
+        " scan was stopped, or the copy"
+    )
 
 
 def pair_fault(slots: Sequence[Slot]) -> Fault | None:

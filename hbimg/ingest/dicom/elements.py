@@ -30,6 +30,8 @@ _LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC"
 
 #: Sequences in sequences that we follow; real files have fewer than ten, a hostile one could have a million.
 _MAX_DEPTH = 64
+#: Elements of a file outside of its sequences, and items of all its sequences, above which it is no image.
+MAX_ELEMENTS, MAX_ITEMS = 100_000, 300_000
 
 
 class NeedMoreError(Exception):
@@ -122,7 +124,7 @@ class Walker:
             if tag >> 16 >= stop_group:
                 break
             if tag in PIXEL_TAGS:
-                found.pixels = PixelElement(tag, vr.decode() if vr else None, value, length)
+                found.pixels = PixelElement(tag, vr.decode("latin-1") if vr else None, value, length)
                 break
             if length == UNDEFINED:
                 at = self._skip_items(value, vr, 0)
@@ -182,6 +184,19 @@ class Walker:
             if tag == ITEM_END:
                 return value
             at = self._skip_items(value, vr, depth + 1) if length == UNDEFINED else value + length
+
+
+def refuse_crowded(data: bytes, walk: Walk, *, little: bool) -> None:
+    """Refuse a header with more elements, or items in its sequences, than an image has; MalformedError.
+
+    Each costs a microsecond here, but thirty and a kilobyte where the header is read as a whole. An enhanced file of
+    10,000 frames has about 100,000 items.
+    """
+    if walk.elements > MAX_ELEMENTS:
+        raise MalformedError(f"its header has {walk.elements:,} elements; no image has over {MAX_ELEMENTS:,}")
+    items = data.count(b"\xfe\xff\x00\xe0" if little else b"\xff\xfe\xe0\x00", 0, walk.end)
+    if items > MAX_ITEMS:
+        raise MalformedError(f"its header has {items:,} items in sequences; no image has over {MAX_ITEMS:,}")
 
 
 def looks_implicit(data: bytes, at: int) -> bool:

@@ -21,6 +21,7 @@ from hbimg.ingest.dicom.elements import (
     Walker,
     looks_big_endian,
     looks_implicit,
+    refuse_crowded,
 )
 from hbimg.ingest.dicom.inner import with_inner
 from hbimg.ingest.dicom.mosaic import Tiles
@@ -243,7 +244,9 @@ def _read(path: Path, file: BinaryIO, size: int, *, is_inflated: bool = False) -
             if syntax.uid == DEFLATED and not is_inflated:
                 return _read_deflated(path, size, end)
             walker = Walker(data, little=syntax.little, implicit=syntax.implicit)
-            return _facts(path, size, walker.walk(end, WANTED, into=known, end=size), syntax, file)
+            walk = walker.walk(end, WANTED, into=known, end=size)
+            refuse_crowded(data, walk, little=syntax.little)
+            return _facts(path, size, walk, syntax, file)
         except NeedMoreError as need:
             if need.args[0] > size or len(data) >= size:
                 words = (

@@ -125,7 +125,12 @@ def _stack(order: TimeOrder, times: int, faults: Sequence[complete.Fault]) -> St
     times = max(times, *(len(slot.files) for slot in order.slots))
     planes = _running(order, times)
     step, remark = _step_mm(order.slots)
-    remarks = [remark, _tilt_remark(order), complete.remark_on_first_instance([plane for _, plane in planes])]
+    remarks = [
+        remark,
+        _tilt_remark(order),
+        complete.remark_on_repetitions(order.slots),
+        complete.remark_on_first_instance([plane for _, plane in planes]),
+    ]
     positions = [slot.position_mm for slot in order.slots]
     is_uneven = len(positions) > 1 and bool(spacing_of(positions).gaps)
     if order.tie_break:

@@ -153,7 +153,8 @@ def _outcome(judged: Sequence[_Judged]) -> tuple[Outcome, str]:
 def _series(judged: Sequence[_Judged], outcome: Outcome, reason: str, suffix: str) -> Candidate:
     """Make the candidate of files that are no volume, each once, in the order of their paths."""
     files = sorted({one.path: one for part, _ in judged for one in part.facts}.values(), key=lambda one: str(one.path))
-    header, odd = _header(files[0])
+    # Of what is refused nothing is kept, and what is refused for its header is best not read again.
+    header, odd = ({}, ()) if outcome is Outcome.REFUSE else _header(files[0])
     return Candidate(
         outcome=outcome,
         reason=_with_series(reason, files),

@@ -52,7 +52,7 @@ class Dicom2Nifti(Job):
     """
 
     name: ClassVar[str] = "dicom2nifti"
-    version: ClassVar[str] = f"1 dcm2niix {_converter_version()}"
+    version: ClassVar[str] = f"2 dcm2niix {_converter_version()}"
     examples: ClassVar[tuple[str, ...]] = (
         "hbimg run dicom2nifti --table t1",
         "hbimg run dicom2nifti --table t1 --uncompressed --where 'adhd/sub-0*'",
@@ -156,7 +156,9 @@ def _decompress(file: LoadedFile, record: VolumeRecord) -> None:
 
 def _planes(nifti: npt.NDArray[np.uint8], image: str, volume: LoadedVolume) -> bytes:
     found = plane_map(volume, image, *_place(nifti[:_HEADER_BYTES].tobytes()))
-    return json.dumps(found, indent=1, ensure_ascii=False).encode()
+    # A line for each plane; json's own indentation takes ten times as long.
+    planes = ",\n ".join(json.dumps(plane, ensure_ascii=False) for plane in found.pop("planes"))
+    return f'{json.dumps(found, ensure_ascii=False)[:-1]}, "planes": [\n {planes}\n]}}\n'.encode()
 
 
 def _place(header: bytes) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:

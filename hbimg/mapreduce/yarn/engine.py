@@ -188,6 +188,9 @@ class YarnRun(Run):
 
     def _show(self, progress: Progress) -> None:
         assert self._application is not None
+        job = self._connected.cluster.job(self._application) or {}
+        progress.maps = job.get("mapsTotal", progress.maps)
+        progress.maps_ended = job.get("mapsCompleted", progress.maps_ended)
         counters = self._connected.cluster.counters(self._application)
         progress.ended = max(progress.ended, counters.get("VOLUMES", 0))
         progress.ended_bytes = max(progress.ended_bytes, counters.get("PLANNED_BYTES", 0))

@@ -25,6 +25,8 @@ _MAGIC = b"PBUF"
 _LAST_ID = b"99999999999999"
 #: Rows of meta asked for at once; each has about a kilobyte.
 _ROWS = 500
+#: How many rows of meta are looked at to find the region of a row: parents of split regions stand there for a while.
+_LOOKED_AT = 8
 
 
 class ServerName(NamedTuple):
@@ -154,7 +156,9 @@ class Locations:
         prefix = meta_name(table)
         scan = pb.Scan(start_row=b"%b,%b,%b" % (prefix, row, _LAST_ID), stop_row=prefix + b",,", reversed=True)
         scan.include_stop_row = True
-        for place in self._places(scan, limit=1):
+        for place in self._places(scan, limit=_LOOKED_AT):
+            if place.is_split:
+                continue  # its daughters took its rows, and may have been merged with a region before it
             if place.table == table and row in place.range:
                 return place
             if place.table == table:

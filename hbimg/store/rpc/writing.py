@@ -121,6 +121,8 @@ class Writing:
             if not refused:
                 return
             ours = self._judge(refused, doing, table)
+            if len(refused) < len(changes):
+                persistence.restart()
             changes = [refusal.change for refusal in refused]
             persistence.pause(ours)
 

@@ -152,3 +152,13 @@ def test_a_palette_gives_its_colours(hbimg, bits):
     assert hbimg.exported() == {path.name: path.read_bytes() for path in folder.iterdir()}
     found = voxels_of(hbimg)
     np.testing.assert_array_equal(found[:, :, 1].transpose(1, 0, 2).reshape(-1, 3), table[np.arange(480) % 256])
+
+
+@pytest.mark.parametrize("name", ["jpeg-extended", "htj2k", "htj2k-lossy"])
+def test_what_dcm2niix_does_not_decode_is_decoded_for_it(hbimg, name):
+    wanted = write(hbimg.folder / "in", name)
+    hbimg("ingest", hbimg.folder / "in", "--table", "t")
+    hbimg("run", "dicom2nifti", "--table", "t", "--workers", "1")
+    hbimg("export", "--table", "t", "--result", "dicom2nifti", "--to", hbimg.folder / "made")
+    (path,) = (hbimg.folder / "made").rglob("*.nii.gz")
+    assert_samples(np.asanyarray(nibabel.load(path).dataobj)[:, ::-1].T, wanted, name)
