@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, Self
 
 from hbimg.errors import UnreadableFileError
 
@@ -25,6 +25,12 @@ FREE_BYTES = 1 << 30
 MOST_TIMES = 100
 MOST_MEMBERS = 500_000
 _PIECE_BYTES = 1 << 20
+#: Headers of tar that say more of the next member, such as a long name, in as many bytes as they like.
+_NAME_HEADERS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+_MOST_HEADER_BYTES = 1 << 20
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _PACKED_TAR = (b"BZh", b"\xfd7zXZ\0")
@@ -40,6 +46,17 @@ _BROKEN = (
 def is_archive(head: bytes) -> bool:
     """Whether the first 512 bytes of a file, unpacked where it is gzipped, are those of a zip or tar archive."""
     return head.startswith((*_ZIP, *_PACKED_TAR)) or head[257:262] == b"ustar"
+
+
+class _CarefulTarInfo(tarfile.TarInfo):
+    """A header of tar; one for long names or the like that is itself long is refused: all of it goes into memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _NAME_HEADERS and found.size > _MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"it has a header of {found.size:,} bytes")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +106,7 @@ def _members(archive: Path) -> Iterator[_Member]:
     with archive.open("rb") as file:
         is_zip = file.read(4) in _ZIP
     if not is_zip:
-        with tarfile.open(archive, "r|*") as tar:
+        with tarfile.open(archive, "r|*", tarinfo=_CarefulTarInfo) as tar:
             for info in tar:
                 if info.isreg():
                     yield _Member(info.name, info.size, lambda info=info: tar.extractfile(info))  # type: ignore[misc]

@@ -87,3 +87,14 @@ class Candidate:
     told: Names | None = None
     kind: str = "volume"
     dataset: str = ""
+
+    def __post_init__(self) -> None:
+        """Make the words printable: they quote texts of files, which may command a terminal."""
+        object.__setattr__(self, "reason", printable(self.reason))
+        object.__setattr__(self, "remarks", tuple(map(printable, self.remarks)))
+
+
+def printable(text: str) -> str:
+    """Give a text on one line, what a terminal would not print as escapes."""
+    line = " ".join(text.split())
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)

@@ -24,7 +24,7 @@ from hbimg.errors import (
     StoreUnavailableError,
 )
 from hbimg.ingest.bids import Datasets, with_files_beside, without_version_control
-from hbimg.ingest.candidates import Candidate, Names, Outcome
+from hbimg.ingest.candidates import Candidate, Names, Outcome, printable
 from hbimg.ingest.discover import FoundFile, Kind, discover
 from hbimg.ingest.keys import KeyRules
 from hbimg.ingest.nifti import nifti_candidate, stem_of
@@ -273,7 +273,7 @@ def _read_headers(files: list[FoundFile]) -> list[tuple[Kind, Any]]:
             else:
                 results.append((Kind.DICOM, examine(file.path, gzipped=file.gzipped)))
         except IngestError as error:
-            refused = Outcomes("refused", "", file.name, 1, file.size_bytes, 0, str(error))
+            refused = Outcomes("refused", "", file.name, 1, file.size_bytes, 0, printable(str(error)))
             results.append((Kind.BROKEN, refused))
     return results
 
@@ -396,5 +396,5 @@ def outcome_of(item: Planned, outcome: str, reason: str, digest: str = "") -> Ou
     """Give the line of the summary for a candidate."""
     frames = sum(run.count for file in item.candidate.files for run in file.runs)
     key = str(item.key) if item.key else ""
-    source, reason = item.names[0], " ".join(reason.split())
+    source, reason = item.names[0], printable(reason)
     return Outcomes(outcome, key, source, len(item.names), item.size_bytes, frames, reason, digest)

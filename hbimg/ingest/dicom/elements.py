@@ -124,7 +124,7 @@ class Walker:
             if tag >> 16 >= stop_group:
                 break
             if tag in PIXEL_TAGS:
-                found.pixels = PixelElement(tag, vr.decode() if vr else None, value, length)
+                found.pixels = PixelElement(tag, vr.decode("latin-1") if vr else None, value, length)
                 break
             if length == UNDEFINED:
                 at = self._skip_items(value, vr, 0)
