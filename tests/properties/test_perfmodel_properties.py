@@ -169,7 +169,7 @@ def test_the_grid_is_never_faster_than_its_limits_and_conserves_bytes(scenario, 
     if unevenness == 0:
         # Jobs that start earlier then end earlier, so no slot gets more than its rounds of them.
         assert trace.wall_clock_s <= (rounds * workload.processing_s.mean() + moved_s) * (1 + 1e-6)
-    assert trace.network_busy_s == pytest.approx(moved_s, abs=1e-9 * trace.wall_clock_s)
+    assert trace.network_busy_s == pytest.approx(moved_s, abs=1e-8 * trace.wall_clock_s)
     assert trace.network_share == 1
 
 
