@@ -17,8 +17,9 @@ Run = Mapping[str, Any]
 
 
 def new_run_id() -> str:
-    """Give a run's id: its start in UTC and some random digits, so that runs sort by time."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    """Give a run's id: its start in UTC, its millisecond and some random digits in hex, so that runs sort by time."""
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%dT%H%M%S}-{now.microsecond // 1000:03x}{secrets.randbelow(4096):03x}"
 
 
 def save_run(volumes: VolumeTable, run: Run) -> None:

@@ -11,8 +11,7 @@ import subprocess
 import time
 
 import pytest
-
-from tests.faults.conftest import CLIENT, VICTIM, docker
+from broken_cluster import CLIENT, VICTIM, docker
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1500)]
 

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nibabel
@@ -236,8 +237,8 @@ def test_loaders_in_other_processes(url, how):
     """What PyTorch's DataLoader does: items are pickled or inherited, and opened in workers."""
     items = list(hbimg.volumes("t"))
     expected = [mean_of(item) for item in items]  # the store is open when the workers are forked
-    with multiprocessing.get_context(how).Pool(2) as pool:
-        assert pool.map(mean_of, items) == expected
+    with ProcessPoolExecutor(2, multiprocessing.get_context(how)) as pool:
+        assert list(pool.map(mean_of, items)) == expected
     assert [mean_of(item) for item in items] == expected
 
 
