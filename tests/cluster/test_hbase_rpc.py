@@ -127,7 +127,7 @@ def test_a_reader_may_take_longer_than_a_scanners_lease(table):
     seen = []
     for row in table.scan(KeyRange(), ["i"]):
         seen.append((row.key, {column: bytes(cell) for column, cell in row.cells.items()}))
-        if row.key in (b"0000", b"0120"):
+        if row.key == b"0120":
             time.sleep(75)
     assert dict(seen) == CELLS
     assert len(seen) == len(ROWS)

@@ -144,5 +144,5 @@ def test_the_command_line_says_what_is_local_and_remote(simulated, capfd):
     cli(["run", "compress", "--table", "v", "--store", simulated, "--no-stealing"], standalone_mode=False)
     text = capfd.readouterr().err
     assert "other hosts 0.0 MB" in text
-    assert "fast 0" in text
+    assert "fast 0" in text or "fast 1" in text  # the other one may have come too late to get any
     assert "slow 0" in text
