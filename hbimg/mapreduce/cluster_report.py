@@ -16,9 +16,9 @@ def cluster_lines(report: Mapping[str, Any]) -> Iterator[str]:
     )
     data, remote = max(1, sums["data_bytes"]), sums["not_local_by_readers_bytes"]
     yield (
-        f"network    nodes received {_mb(sums['received_bytes'])} while tasks ran: {_mb(remote)} "
+        f"network    nodes received {megabytes(sums['received_bytes'])} while tasks ran: {megabytes(remote)} "
         f"({remote / data:.1%} of the data) read from other hosts, "
-        f"{_mb(sums['copies_of_results_bytes'])} copies of results, {_mb(sums['other_bytes'])} else"
+        f"{megabytes(sums['copies_of_results_bytes'])} copies of results, {megabytes(sums['other_bytes'])} else"
     )
     for line in sums["disagreements"]:
         yield f"  !        {line}"
@@ -36,12 +36,13 @@ def _hosts(part: Mapping[str, Any]) -> Iterator[str]:
         node = network.get(row["host"], {"received_bytes": 0, "sent_bytes": 0})
         percent = part["block_locality"].get(row["host"])
         blocks = "unknown" if percent is None else f"{percent:.0f}%"
-        others = ", ".join(f"{host} {_mb(size)}" for host, size in sorted(row["other_bytes"].items()))
+        others = ", ".join(f"{host} {megabytes(size)}" for host, size in sorted(row["other_bytes"].items()))
         yield (
             f"{row['host'][:23]:<24}{row['own_bytes'] / 1e6:>10,.1f}{sum(row['other_bytes'].values()) / 1e6:>10,.1f}"
             f"{node['received_bytes'] / 1e6:>10,.1f}{node['sent_bytes'] / 1e6:>10,.1f}{blocks:>14}  {others}".rstrip()
         )
 
 
-def _mb(count: float) -> str:
+def megabytes(count: float) -> str:
+    """Write bytes as reports do: ``1,234.5 MB``."""
     return f"{count / 1e6:,.1f} MB"

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from hbimg.mapreduce.cluster_report import cluster_lines
+from hbimg.mapreduce.cluster_report import cluster_lines, megabytes
 from hbimg.mapreduce.outcomes import Outcome, State
 
 _SECONDS = ("read_s", "wait_s", "compute_s", "write_s", "pad_s")
@@ -111,8 +111,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     for failure in report["failed"]:
         yield f"  failed   {failure['key']}: {failure['reason']}"
     yield (
-        f"bytes      read {_megabytes(size['input'])} (own host {_megabytes(size['input_local'])}, other hosts "
-        f"{_megabytes(size['input_remote'])}), written {_megabytes(size['output'])}"
+        f"bytes      read {megabytes(size['input'])} (own host {megabytes(size['input_local'])}, other hosts "
+        f"{megabytes(size['input_remote'])}), written {megabytes(size['output'])}"
     )
     rate = f", {size['input'] / 1e6 / wall_s:,.1f} MB/s" if wall_s > 0 else ""
     yield f"wall-clock {wall_s:.2f} s{rate}"
@@ -129,7 +129,3 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
             f"{seconds['read']:>10.2f}{seconds['wait']:>9.2f}{seconds['compute']:>11.2f}{seconds['write']:>9.2f}"
             f"{seconds['pad']:>8.2f}"
         )
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"

@@ -200,7 +200,7 @@ def test_the_environment_is_the_same_everywhere_and_names_the_volume(home, monke
     assert (environment["FSLDIR"], environment["N"]) == ("/opt/fsl", "1=2")
     assert (environment["HBIMG_KEY"], environment["HBIMG_SCAN"]) == (str(KEY), "T1w")
     assert (environment["TZ"], environment["LC_ALL"], environment["OMP_NUM_THREADS"]) == ("UTC", "C.UTF-8", "1")
-    assert environment["HBIMG_INPUT"].endswith("/work/in/T1w.nii")
+    assert Path(environment["HBIMG_INPUT"]).parts[-3:] == ("work", "in", "T1w.nii")
     assert not Path(environment["TMPDIR"]).exists()
 
 
