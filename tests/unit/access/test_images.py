@@ -15,6 +15,7 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from loaders import mean_of
 
 import hbimg
 from hbimg.access import sessions
@@ -225,10 +226,6 @@ def test_a_volume_that_was_replaced_is_told(url):
     with pytest.raises(VolumeChangedError, match="the volume was replaced, so open it again"):
         image.get_fdata()
     assert np.array_equal(hbimg.open(address(0)).get_fdata(), smooth_voxels(SHAPE, seed=50))
-
-
-def mean_of(volume) -> float:
-    return float(volume.open().get_fdata().mean())
 
 
 @pytest.mark.parametrize("how", ["fork", "spawn"])
