@@ -149,7 +149,9 @@ class _Pool:
         self._deaths: Counter[VolumeKey] = Counter()
         self._idle_deaths = 0
         self._workers: dict[Connection, _Worker] = {}
-        self._free = list(reversed(_places(work)))
+        places = _places(work)
+        self._slots = Counter(place.server for place in places)
+        self._free = list(reversed(places))
         self._stopping = False
 
     def run(self, interrupts: Interrupts) -> Iterator[Outcome]:
@@ -196,7 +198,7 @@ class _Pool:
 
     def _next_place(self) -> _Place | None:
         """Give a free slot: of a server that still has work, else one whose worker would get some of another's."""
-        own = [place for place in self._free if self._queue.has_own(place.server)]
+        own = [place for place in self._free if self._queue.own(place.server)]
         others = [place for place in self._free if self._alone or self._queue.can_take(place.server)]
         return next(reversed(own or others), None)
 
@@ -267,7 +269,7 @@ class _Pool:
         """Hand over a split. A volume that is tried again goes to a worker that has nothing else, and alone."""
         if self._stopping:
             worker.answer(())
-        elif worker.outstanding and (worker.alone or (self._alone and not self._queue)):
+        elif worker.outstanding and (worker.alone or self._is_scarce(worker.place.server)):
             return  # it waits until what it has is done
         elif self._alone and not worker.outstanding:
             worker.alone = True
@@ -275,6 +277,13 @@ class _Pool:
         else:
             worker.alone = False
             worker.answer(self._queue.take(worker.place.server))
+
+    def _is_scarce(self, server: str) -> bool:
+        """Whether so little waits that it goes to workers with nothing to do, not ahead to one that is still at work.
+
+        Else the last volumes, which may take hours each, would wait for a busy worker while another one is idle.
+        """
+        return self._queue.own(server) < self._slots[server]
 
     def _bury(self, worker: _Worker) -> list[Outcome]:
         """Clean up behind a worker that ended, and give its guilty volume's outcome when that died twice."""

@@ -33,8 +33,9 @@ from hbimg.volumes.owners import start_of_process
 if TYPE_CHECKING:
     from hbimg.mapreduce.yarn.submission import ClusterSettings
 
-#: Splits per worker, so that the last ones end at about the same time.
-_SPLITS_PER_WORKER = 8
+#: Splits per worker: at the end one worker waits for another's last split, so it is at most a sixty-fourth of its work.
+#: Handing one over costs a message.
+_SPLITS_PER_WORKER = 64
 
 
 def _stop_it() -> str:
@@ -254,7 +255,8 @@ class Run:
         if not plan.todo:
             return
         split_bytes = max(1, plan.todo_bytes // (self._workers * _SPLITS_PER_WORKER))
-        splits = plan_splits(plan.todo, self._volumes.table.regions(), self._volumes.scheme, split_bytes)
+        regions, scheme = self._volumes.table.regions(), self._volumes.scheme
+        splits = plan_splits(plan.todo, regions, scheme, split_bytes, whole_groups=False)
         settings = TaskSettings(
             self._result_name, self._id, force=self._settings.force, pad_to_s=self._settings.pad_to_s
         )

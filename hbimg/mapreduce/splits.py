@@ -23,7 +23,7 @@ class Split:
     Attributes
     ----------
     range : KeyRange
-        From the first row of the first group to behind the last row of the last one; inside one region.
+        From the first row of the first group (or volume) to behind the last row of the last one; inside one region.
     server : str
         Host of the region.
     keys : tuple of VolumeKey
@@ -39,14 +39,21 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class _Unit:
+    """What stays in one split: a group, or a volume."""
+
     range: KeyRange
     keys: tuple[VolumeKey, ...]
     size_bytes: int
 
 
 def plan_splits(
-    records: Iterable[VolumeRecord], regions: Sequence[Region], scheme: RowKeyScheme, split_bytes: int
+    records: Iterable[VolumeRecord],
+    regions: Sequence[Region],
+    scheme: RowKeyScheme,
+    split_bytes: int,
+    *,
+    whole_groups: bool = True,
 ) -> list[Split]:
     """Cut volumes into splits of about `split_bytes`.
 
@@ -59,6 +66,9 @@ def plan_splits(
     scheme : RowKeyScheme
     split_bytes : int
         Wanted size, in bytes. In each region the splits are made near-equal; a larger group is a split alone.
+    whole_groups : bool
+        Whether a split ends on a group's border. Workers of one machine reach all rows alike, so a subject's volumes
+        may be shared out among them.
 
     Raises
     ------
@@ -67,9 +77,9 @@ def plan_splits(
     """
     if split_bytes <= 0:
         raise ParameterError(f"split size {split_bytes} bytes: it must be above 0")
-    groups = _groups(records, scheme)
+    units = _groups(records, scheme) if whole_groups else _volumes(records, scheme)
     splits: list[Split] = []
-    for region, members in groupby(groups, key=_RegionFinder(regions)):
+    for region, members in groupby(units, key=_RegionFinder(regions)):
         splits += _cut(list(members), region.server, split_bytes)
     return splits
 
@@ -79,47 +89,52 @@ def bytes_to_read(record: VolumeRecord) -> int:
     return record.bytes_to_read
 
 
-def _groups(records: Iterable[VolumeRecord], scheme: RowKeyScheme) -> Iterator[_Group]:
+def _volumes(records: Iterable[VolumeRecord], scheme: RowKeyScheme) -> Iterator[_Unit]:
+    for record in records:
+        yield _Unit(scheme.range_of(*record.key.labels), (record.key,), bytes_to_read(record))
+
+
+def _groups(records: Iterable[VolumeRecord], scheme: RowKeyScheme) -> Iterator[_Unit]:
     """Gather neighbouring volumes of one group."""
     for group, members in groupby(records, key=lambda record: scheme.group_of(scheme.volume(record.key))):
         found = list(members)
         keys = tuple(record.key for record in found)
-        yield _Group(KeyRange.of_prefix(group + b"!"), keys, sum(bytes_to_read(record) for record in found))
+        yield _Unit(KeyRange.of_prefix(group + b"!"), keys, sum(bytes_to_read(record) for record in found))
 
 
 class _RegionFinder:
-    """Finds the region in which a group begins; groups come in key order."""
+    """Finds the region in which a unit begins; units come in key order."""
 
     def __init__(self, regions: Sequence[Region]) -> None:
         self._regions = regions
         self._index = 0
 
-    def __call__(self, group: _Group) -> Region:
-        while self._regions[self._index].range.stop and group.range.start not in self._regions[self._index].range:
+    def __call__(self, unit: _Unit) -> Region:
+        while self._regions[self._index].range.stop and unit.range.start not in self._regions[self._index].range:
             self._index += 1
         return self._regions[self._index]
 
 
-def _cut(groups: list[_Group], server: str, split_bytes: int) -> Iterator[Split]:
-    """Cut one region's groups into near-equal splits, each as large as what is left says it should be."""
-    left_bytes = sum(group.size_bytes for group in groups)
+def _cut(units: list[_Unit], server: str, split_bytes: int) -> Iterator[Split]:
+    """Cut one region's units into near-equal splits, each as large as what is left says it should be."""
+    left_bytes = sum(unit.size_bytes for unit in units)
     left_splits = max(1, round(left_bytes / split_bytes))
-    gathered: list[_Group] = []
+    gathered: list[_Unit] = []
     size = 0
-    for group in groups:
+    for unit in units:
         share = left_bytes / left_splits
-        # The border goes where the split is nearest to its share: before the group, or behind it.
-        if gathered and size + group.size_bytes - share > share - size:
+        # The border goes where the split is nearest to its share: before the unit, or behind it.
+        if gathered and size + unit.size_bytes - share > share - size:
             yield _split(gathered, server)
             left_bytes, left_splits = left_bytes - size, max(1, left_splits - 1)
             gathered, size = [], 0
-        gathered.append(group)
-        size += group.size_bytes
+        gathered.append(unit)
+        size += unit.size_bytes
     if gathered:
         yield _split(gathered, server)
 
 
-def _split(groups: list[_Group], server: str) -> Split:
-    keys = tuple(key for group in groups for key in group.keys)
-    key_range = KeyRange(groups[0].range.start, groups[-1].range.stop)
-    return Split(key_range, server, keys, sum(group.size_bytes for group in groups))
+def _split(units: list[_Unit], server: str) -> Split:
+    keys = tuple(key for unit in units for key in unit.keys)
+    key_range = KeyRange(units[0].range.start, units[-1].range.stop)
+    return Split(key_range, server, keys, sum(unit.size_bytes for unit in units))

@@ -35,9 +35,9 @@ class WaitingSplits:
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
-    def has_own(self, server: str) -> bool:
-        """Whether a split waits that lies on this server."""
-        return bool(self._queues[server])
+    def own(self, server: str) -> int:
+        """Give how many splits wait that lie on this server."""
+        return len(self._queues[server])
 
     def can_take(self, server: str) -> bool:
         """Whether a worker of this server would get a split."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from trouble_jobs import Trouble
+from trouble_jobs import Meeting, Trouble
 
 from hbimg.errors import JobError, TableNotFoundError
 from hbimg.mapreduce.jobs.compress import Compress
@@ -49,6 +49,16 @@ def all_artefacts(url):
             for manifest in manifests
             for item in manifest.artefacts
         }
+
+
+def test_the_volumes_of_one_subject_are_worked_on_side_by_side(tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    url = f"local://{tmp_path}/store"
+    with open_store(url) as store:
+        store_volumes(VolumeTable.create(store, "t"), 2)  # one group
+    result = run(url, Meeting(str(marks)), workers=2)
+    assert result.report["volumes"]["done"] == 2
 
 
 @pytest.mark.parametrize("how", ["exit", "segfault"])

@@ -130,7 +130,7 @@ def test_waiting_splits_of_a_server_that_no_worker_has_are_for_all():
     splits = [Split(KeyRange(), server, (n,), 1) for n, server in enumerate(["a", "gone", "b", "b"])]
     waiting = WaitingSplits(splits, ["a", "b"], stealing=False)
     assert [waiting.take("a") for _ in range(3)] == [(0,), (1,), ()]
-    assert waiting.has_own("b")
+    assert waiting.own("b") == 2
     assert not waiting.can_take("a")
     waiting.put_back("b", (9,))
     assert [waiting.take("b") for _ in range(4)] == [(9,), (2,), (3,), ()]

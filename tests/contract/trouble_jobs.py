@@ -50,6 +50,24 @@ def _make_trouble(how: str) -> None:
 
 
 @dataclass(frozen=True)
+class Meeting(Job):
+    """Every volume waits until a second one is worked on, too."""
+
+    name: ClassVar[str] = "meeting"
+    version: ClassVar[str] = "1"
+    marks: str = parameter("", "Folder in which each call leaves a file.")
+
+    def map(self, volume: LoadedVolume) -> Iterable[Artefact]:
+        folder, until = Path(self.marks), time.monotonic() + 60
+        (folder / str(volume.record.key).replace("/", "_")).touch()
+        while len(list(folder.iterdir())) < 2:
+            if time.monotonic() > until:
+                raise TimeoutError("no other volume is worked on")
+            time.sleep(0.01)
+        yield Artefact("met", [b"x"])
+
+
+@dataclass(frozen=True)
 class BadNames(Job):
     """Gives artefacts with names that cannot be."""
 

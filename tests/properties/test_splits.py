@@ -66,9 +66,25 @@ def test_every_volume_is_in_exactly_one_split_and_no_group_is_cut(plan):
 
 
 @given(plans())
-def test_a_split_lies_in_the_region_whose_server_it_names(plan):
+def test_on_one_machine_a_group_is_shared_out(plan):
+    """Every volume is in exactly one split, and none is cut; no split is above its share by more than a volume."""
     records, regions, scheme, split_bytes = plan
-    for split in plan_splits(records, regions, scheme, split_bytes):
+    splits = plan_splits(records, regions, scheme, split_bytes, whole_groups=False)
+    assert [key for split in splits for key in split.keys] == [item.key for item in records]
+    largest = max(map(bytes_to_read, records))
+    for split in splits:
+        assert split.size_bytes <= split_bytes * 2 + largest
+        for key in split.keys:
+            everything = scheme.range_of(*key.labels)
+            assert split.range.intersect(everything) == everything
+    for left, right in pairwise(splits):
+        assert left.range.stop <= right.range.start
+
+
+@given(plans(), st.booleans())
+def test_a_split_lies_in_the_region_whose_server_it_names(plan, whole_groups):
+    records, regions, scheme, split_bytes = plan
+    for split in plan_splits(records, regions, scheme, split_bytes, whole_groups=whole_groups):
         region = next(region for region in regions if region.server == split.server)
         assert split.range.intersect(region.range) == split.range
 
