@@ -426,6 +426,18 @@ def test_a_stray_plane_among_many_is_refused(tmp_path):
     assert [one.outcome for one in judged(paths + stray, accept=True)] == [Outcome.STORE, Outcome.SET_ASIDE]
 
 
+def test_coloured_pictures_of_a_volume_do_not_claim_its_key(tmp_path):
+    """Siemens files the colour map of a perfusion volume under that volume's series number and protocol."""
+    volume = write_series(tmp_path, SyntheticSeries(planes=20), SeriesNumber=7)
+    tags = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "ImagePositionPatient": None, "SeriesNumber": 7}
+    pictures = write_series(tmp_path, SyntheticSeries(uid=2, planes=3), **tags)
+    found = judged(volume + pictures)
+    assert {one.names.scan: one.outcome for one in found} == {
+        "007-synthetic": Outcome.STORE,
+        "007-synthetic_capture": Outcome.SET_ASIDE,
+    }
+
+
 @pytest.mark.parametrize(
     ("tags", "words"),
     [
