@@ -20,7 +20,7 @@ from hbimg.access.sessions import reading_table, store_url
 from hbimg.errors import ConfigError, VolumeError
 from hbimg.store import Buffer
 from hbimg.volumes import VolumeReader, VolumeRecord
-from hbimg.volumes.decoding import decode_planes, is_plain
+from hbimg.volumes.decoding import decode_planes, has_unused_bits, is_plain
 from hbimg.volumes.nifti_header import nifti_header
 from hbimg.volumes.voxels import voxels
 
@@ -138,9 +138,10 @@ class MadeUpNifti(FrameFile):
     def _read_planes(self, first: int, end: int) -> Iterator[Buffer]:
         record, store, table = self._made_of
         assert record.encoding is not None
+        is_whole = is_plain(record.encoding) and not has_unused_bits(record.encoding)
         with reading_table(store, table) as volumes:
             for frame in frames_between(volumes, record, first, end):
-                yield frame if is_plain(record.encoding) else decode_planes([frame], record.encoding).tobytes()
+                yield frame if is_whole else decode_planes([frame], record.encoding).tobytes()
 
 
 def _is_planes(record: VolumeRecord) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,7 @@ def ingest(
     place = _placer(options)
     chosen = _options(table, options)
     with (
+        _told_when_stopped(),
         TemporaryDirectory(prefix="hbimg-ingest-", ignore_cleanup_errors=True) as scratch,
         progress_bar() as progress,
         Pool(1 if dry_run else chosen.workers) as pool,
@@ -133,6 +135,19 @@ def ingest(
     counts = Counter(outcome.outcome for outcome in outcomes)
     if counts["refused"] or (strict and counts["set aside"]):
         sys.exit(1)
+
+
+@contextmanager
+def _told_when_stopped() -> Iterator[None]:
+    """Say on Ctrl-C what has become of the volumes."""
+    from hbimg.errors import JobInterruptedError
+
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise JobInterruptedError(
+            "the ingest was stopped: what is stored is whole and stays; run the same command again, it does the rest"
+        ) from interrupt
 
 
 def _placer(options: dict[str, Any]) -> Callable[[Store, str, list[Planned], str | None], None]:

@@ -26,11 +26,12 @@ def ls(table: str, store: str | None, where: str | None, as_json: bool) -> None:
       hbimg ls --table t1 --where 'subject=sub-0* scan=*T1w'
       hbimg ls --table t1 --json | jq '.[].key'
     """
-    from hbimg.cli.printing import bytes_text, print_json, print_table, say
+    from hbimg.cli.printing import bytes_text, print_json, print_table, say, say_none_matched
     from hbimg.volumes import Where, entries
 
     with opened_table(store, table) as volumes:
         listed = [_line(record, manifests) for record, manifests in entries(volumes, Where.parse(where))]
+    say_none_matched(listed, where, table)
     if as_json:
         print_json(listed)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -19,6 +19,12 @@ def print_json(data: Any) -> None:
 def say(text: str) -> None:
     """Say something to the user, on stderr."""
     click.echo(text, err=True)
+
+
+def say_none_matched(chosen: Sized, where: str | None, table: str) -> None:
+    """Say so when a pattern chose nothing: it may be mistyped, and what follows does nothing then."""
+    if where and not chosen:
+        say(f"no volume of table {table} matches --where {where!r}: `hbimg ls --table {table}` lists their keys")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:

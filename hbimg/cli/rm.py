@@ -34,7 +34,7 @@ def rm(
       hbimg rm --table t1 adhd/sub-01/ses-1/T1w
       hbimg rm --table t1 --where 'subject=sub-01' --purge
     """
-    from hbimg.cli.printing import say
+    from hbimg.cli.printing import say, say_none_matched
     from hbimg.errors import ConfigError
 
     if bool(keys) == bool(where) and not (purge and not keys):
@@ -44,6 +44,7 @@ def rm(
         chosen = _chosen(volumes, keys, where)
         for key, about in chosen.items():
             say(f"{key}: {about}")
+        say_none_matched(chosen, where, table)
         if dry_run:
             return
         if chosen and not yes:

@@ -45,6 +45,14 @@ class _Jobs(click.Group):
             sys.path.insert(0, "")  # the user's module lies in the current folder, as for `python -m`
         return _command(cmd_name, find_job(cmd_name))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the job; where there is none say which there are."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            ctx.fail(f"there is no job {args[0]!r}: give {', '.join(_LINES)}, or package.module:Class")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Jobs"):
             formatter.write_dl([*_LINES.items(), ("package.module:Class", "Your own job; see docs/jobs.md.")])
@@ -207,7 +215,7 @@ def _run(
     cluster: dict[str, Any],
     as_json: bool,
 ) -> None:
-    from hbimg.cli.printing import progress_bar, say
+    from hbimg.cli.printing import progress_bar, say, say_none_matched
     from hbimg.mapreduce.run import Progress, RunSettings, run_job
     from hbimg.volumes import VolumeTable, Where
 
@@ -232,6 +240,8 @@ def _run(
             bar(f"{job.name}: {progress.text}", progress.ended_bytes, progress.total_bytes)
 
         result = run_job(job, opened, volumes, settings, on_progress=show, say=say)
+    if result.state == "finished":
+        say_none_matched(list(filter(None, result.report["volumes"].values())), where, table)
     print_result(result, as_json=as_json)
 
 

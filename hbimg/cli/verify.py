@@ -23,7 +23,7 @@ def verify(table: str, store: str | None, where: str | None, repair: bool, as_js
       hbimg verify --table t1
       hbimg verify --table t1 --where subject=sub-01 --json
     """
-    from hbimg.cli.printing import bytes_text, print_json, progress_bar, say
+    from hbimg.cli.printing import bytes_text, print_json, progress_bar, say, say_none_matched
     from hbimg.volumes import Where
     from hbimg.volumes.verify import delete_orphans, orphans, verify_volumes
 
@@ -38,6 +38,7 @@ def verify(table: str, store: str | None, where: str | None, repair: bool, as_js
         lost = list(orphans(volumes))
         if repair:
             delete_orphans(volumes, lost)
+    say_none_matched(checked, where, table)
     faulty = [item for item in checked if item.faults]
     if as_json:
         volumes_json = [{"key": str(x.key), "size_bytes": x.size_bytes, "faults": list(x.faults)} for x in checked]

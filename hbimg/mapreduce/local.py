@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -131,10 +132,12 @@ class _Worker:
         keys = list(keys)
         self.outstanding += keys
         self.draining = not keys
-        try:
-            self.channel.send({"keys": [str(key) for key in keys]})
-        except (BrokenPipeError, ConnectionResetError):
-            return  # it died; what it was handed is found in `outstanding` when its end is seen
+        self.tell({"keys": [str(key) for key in keys]})
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Send a message. A worker that died (of the user's Ctrl-C, while it was born) is seen when we listen next."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.channel.send(message)
 
 
 class _Pool:
@@ -216,7 +219,7 @@ class _Pool:
         )
         theirs.close()
         worker = _Worker(place, process, Channel(ours), scratch)
-        worker.channel.send(self._order(worker))
+        worker.tell(self._order(worker))
         return worker
 
     def _order(self, worker: _Worker) -> Mapping[str, Any]:

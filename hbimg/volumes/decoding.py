@@ -34,6 +34,36 @@ def is_plain(encoding: FrameEncoding) -> bool:
     return not (is_compressed(encoding) or is_coded or "mosaic" in details)
 
 
+def has_unused_bits(encoding: FrameEncoding) -> bool:
+    """Tell whether native samples of DICOM have bits above the stored ones, of which the standard says nothing."""
+    details = encoding.details
+    stored, allocated = details.get("bits_stored"), details.get("bits_allocated")
+    if not stored or not allocated or encoding.transfer_syntax is None or is_compressed(encoding):
+        return False
+    is_low = details.get("high_bit") in (None, stored - 1)
+    return bool(is_low and stored < allocated and np.dtype(_index_dtype(encoding)).kind in "iu")
+
+
+def without_unused_bits(samples: NDArray[Any], encoding: FrameEncoding) -> NDArray[Any]:
+    """Clear what stands above the stored bits, overlays mostly; above a signed sample its sign is repeated.
+
+    Returns
+    -------
+    ndarray, shape and dtype of `samples`
+        The very same where nothing is to be cleared, as in nearly all files.
+    """
+    if not has_unused_bits(encoding) or not samples.size or samples.dtype.kind not in "iu":
+        return samples
+    bits = int(encoding.details["bits_stored"])
+    if samples.dtype.kind == "u":
+        return samples if int(samples.max()) < 1 << bits else samples & samples.dtype.type((1 << bits) - 1)
+    half = 1 << (bits - 1)
+    if -half <= int(samples.min()) and int(samples.max()) < half:
+        return samples
+    unused = samples.dtype.itemsize * 8 - bits
+    return (samples << unused) >> unused
+
+
 def native_planes(samples: bytes | memoryview, encoding: FrameEncoding) -> NDArray[Any]:
     """View native frames that lie one after the other as planes, without copying.
 
@@ -101,7 +131,7 @@ def _samples(frame: bytes | memoryview, encoding: FrameEncoding, shape: tuple[in
         samples = np.frombuffer(frame, dtype)
         if samples.size != shape[0] * shape[1]:
             raise VolumeError(f"frame {index} has {samples.size:,} samples, not {shape[0]} x {shape[1]}")
-        samples = samples.reshape(shape)
+        samples = without_unused_bits(samples.reshape(shape), encoding)
     return _coloured(samples, palette) if palette else samples
 
 

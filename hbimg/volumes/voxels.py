@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbimg.errors import VolumeError
-from hbimg.volumes.decoding import decode_planes, is_plain
+from hbimg.volumes.decoding import decode_planes, is_plain, without_unused_bits
 from hbimg.volumes.reader import VolumeReader
 from hbimg.volumes.record import VolumeRecord
 
@@ -51,7 +51,7 @@ def voxels_of_frames(
     if geometry is None or encoding is None:
         raise VolumeError(f"{record.key} is no volume: {record.reason or 'it has no geometry'}")
     if isinstance(frames, np.ndarray):
-        flat = frames.view(np.dtype(encoding.dtype))
+        flat = without_unused_bits(frames.view(np.dtype(encoding.dtype)), encoding)
     else:
         flat = decode_planes(frames, encoding).ravel()
     if flat.size != encoding.samples * math.prod(geometry.shape):

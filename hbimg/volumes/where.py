@@ -42,7 +42,7 @@ class Where:
             level, equals, pattern = term.partition("=")
             if level not in LEVELS or not equals or not pattern or level in chosen:
                 raise ConfigError(
-                    f"--where {text!r}: {term!r} is no term; give level=pattern once for each of {LEVELS}"
+                    f"--where {text!r}: {term!r} is no term; give level=pattern, once for each of {', '.join(LEVELS)}"
                 )
             chosen[level] = pattern
         return cls(**chosen)

@@ -215,6 +215,21 @@ def test_workers_that_cannot_begin_are_given_up(url, monkeypatch):
         assert load_run(volumes, next(runs(volumes))["id"])["state"] == "failed"
 
 
+def test_a_worker_that_dies_before_it_has_its_order_is_told_of(url, monkeypatch):
+    """Ctrl-C reaches a process that is not yet in a group of its own; the run ended in silence then."""
+    popen = subprocess.Popen
+
+    def born_dead(command, **options):
+        process = popen(command, **options)
+        process.kill()
+        process.wait()
+        return process
+
+    monkeypatch.setattr("hbimg.mapreduce.local.subprocess.Popen", born_dead)
+    with pytest.raises(JobError, match="worker processes end before they begin .killed by SIGKILL"):
+        run(url, Compress(), workers=2)
+
+
 def peak_of_workers_mib(command):
     """Run a command and give the peak of its worker processes' own memory; pages of mapped files are the kernel's."""
     process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

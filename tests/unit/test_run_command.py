@@ -100,6 +100,28 @@ def test_stats_print_csv_on_stdout_and_words_on_stderr(hbimg):
     assert "wall-clock" in done.stderr
 
 
+@pytest.mark.parametrize("command", [["run", "compress"], ["ls"], ["verify"], ["rm", "--yes"]])
+def test_a_pattern_that_matches_nothing_is_said(hbimg, command):
+    done = hbimg(*command, "--where", "subject=nobody")
+    assert done.exit_code == 0
+    assert "no volume of table t matches --where 'subject=nobody': `hbimg ls --table t` lists" in done.stderr
+    assert "matches" not in hbimg("ls", "--where", "scan=T1w").stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["ingst"], "there is no command 'ingst': did you mean 'ingest'?"),
+        (["frobnicate"], "there is no command 'frobnicate': commands: ingest, ls,"),
+        (["run", "gzip"], "there is no job 'gzip': give compress, dicom2nifti, checksum, stats, exec, or package."),
+    ],
+)
+def test_a_mistyped_command_or_job(hbimg, command, words):
+    done = hbimg(*command)
+    assert done.exit_code == 2
+    assert words in done.stderr
+
+
 def test_a_users_own_job_in_the_current_folder(hbimg):
     done = hbimg("run", "own_job:Brightest", "--param", "at_least=1", "-w", "1")
     assert done.exit_code == 0, done.output

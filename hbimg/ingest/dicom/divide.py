@@ -149,7 +149,7 @@ def _part(facts: DicomFacts) -> str:
         label = _PARTS.get(value.split("_")[0].split(" ")[0])
         if label:
             return label
-    return ""
+    return facts.private_part
 
 
 def _type(facts: DicomFacts) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from hbimg.ingest.dicom.inner import with_inner
 from hbimg.ingest.dicom.mosaic import Tiles
 from hbimg.ingest.dicom.palette import palette_of
 from hbimg.ingest.dicom.pixels import check_no_pixels_due, locate_pixels
+from hbimg.ingest.dicom.private_parts import private_part
 from hbimg.ingest.dicom.recognise import is_dicom
 from hbimg.ingest.dicom.tags import WANTED, Tag, Values, moment_of_datetime_s, moment_s
 from hbimg.volumes.content import FrameRun
@@ -70,6 +71,8 @@ class DicomFacts:
         Between rows, then between columns.
     trigger_time_ms, acquisition_s, content_s : float or None
         Times that order repeated planes; the latter two count from a fixed day when the file has a date.
+    private_part : str
+        Magnitude, phase, ... by the labels of BIDS, where a maker's private element says it.
     inner : tuple of mappings
         For a file that holds several planes, enhanced or a mosaic: the fields of each that are not the file's.
     why_no_inner : str
@@ -113,7 +116,6 @@ class DicomFacts:
     pixel_spacing_mm: tuple[float, ...] | None = None
     slice_thickness_mm: float | None = None
     slice_spacing_mm: float | None = None
-    gantry_tilt_degrees: float | None = None
     echo_time_ms: float | None = None
     echo_number: int | None = None
     repetition_time_ms: float | None = None
@@ -126,7 +128,6 @@ class DicomFacts:
     acquisition_s: float | None = None
     content_s: float | None = None
     instance_number: int | None = None
-    acquisition_number: int | None = None
     images_in_acquisition: int | None = None
     slope: float = 1.0
     intercept: float = 0.0
@@ -135,10 +136,9 @@ class DicomFacts:
     protocol_name: str = ""
     patient_id: str = ""
     study_date: str = ""
-    study_time: str = ""
     study_id: str = ""
-    study_description: str = ""
     manufacturer: str = ""
+    private_part: str = ""
     inner: tuple[Mapping[str, Any], ...] = ()
     why_no_inner: str = ""
     tiles: Tiles | None = None
@@ -348,7 +348,6 @@ def _described(path: Path, size: int, walk: Walk, syntax: _Syntax, fault: str) -
         pixel_spacing_mm=values.floats(Tag.PIXEL_SPACING, 2),
         slice_thickness_mm=values.number(Tag.SLICE_THICKNESS),
         slice_spacing_mm=values.number(Tag.SLICE_SPACING),
-        gantry_tilt_degrees=values.number(Tag.GANTRY_TILT),
         echo_time_ms=values.number(Tag.ECHO_TIME),
         echo_number=values.integer(Tag.ECHO_NUMBERS),
         repetition_time_ms=values.number(Tag.REPETITION_TIME),
@@ -359,12 +358,12 @@ def _described(path: Path, size: int, walk: Walk, syntax: _Syntax, fault: str) -
         acquisition_s=_acquisition_s(values),
         content_s=moment_s(values.text(Tag.CONTENT_DATE), values.text(Tag.CONTENT_TIME)),
         instance_number=values.integer(Tag.INSTANCE_NUMBER),
-        acquisition_number=values.integer(Tag.ACQUISITION_NUMBER),
         images_in_acquisition=values.integer(Tag.IMAGES_IN_ACQUISITION),
         slope=_number_or(values.number(Tag.SLOPE), 1.0),
         intercept=_number_or(values.number(Tag.INTERCEPT), 0.0),
         series_number=values.integer(Tag.SERIES_NUMBER),
         image_type=tuple(part.upper() for part in values.texts(Tag.IMAGE_TYPE)),
+        private_part=private_part(values),
         **texts,
     )
 
@@ -380,9 +379,7 @@ _TEXTS: dict[str, Tag] = {
     "protocol_name": Tag.PROTOCOL_NAME,
     "patient_id": Tag.PATIENT_ID,
     "study_date": Tag.STUDY_DATE,
-    "study_time": Tag.STUDY_TIME,
     "study_id": Tag.STUDY_ID,
-    "study_description": Tag.STUDY_DESCRIPTION,
     "manufacturer": Tag.MANUFACTURER,
 }
 

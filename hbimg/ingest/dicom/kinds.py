@@ -10,6 +10,8 @@ _GREY = ("MONOCHROME1", "MONOCHROME2", "")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
 _SAMPLE_BITS = (8, 16, 32, 64)
 
+CAPTURE = "a secondary capture (a screenshot or scan of a picture)"
+
 
 def why_no_plane(facts: DicomFacts) -> str:
     """Say what a file is when it has no planes of a volume; empty when it may have."""
@@ -38,7 +40,7 @@ def _why_no_planes(facts: DicomFacts) -> str:
 def _why_no_capture(facts: DicomFacts) -> str:
     is_capture = facts.sop_class == SECONDARY_CAPTURE or facts.sop_class.startswith(SECONDARY_CAPTURE + ".")
     if is_capture and facts.position_mm is None and not facts.inner:
-        return "a secondary capture (a screenshot or scan of a picture)"
+        return CAPTURE
     return ""
 
 

@@ -16,7 +16,7 @@ from hbimg.ingest.dicom.divide import Part, by_contrast, by_series, by_shape
 from hbimg.ingest.dicom.facts import DicomFacts
 from hbimg.ingest.dicom.header import read_header
 from hbimg.ingest.dicom.judge import Verdict, judge, why_not_placed
-from hbimg.ingest.dicom.kinds import why_no_plane
+from hbimg.ingest.dicom.kinds import CAPTURE, why_no_plane
 from hbimg.ingest.dicom.names import names_of
 from hbimg.ingest.dicom.syntaxes import DICOMDIR
 
@@ -64,7 +64,9 @@ def _judge_series(series: Sequence[DicomFacts], *, accept_incomplete: bool) -> l
     planes = [plane for one in kinds.pop("", []) for plane in one.planes()]
     judged = _judge_planes(planes, len(series), accept_incomplete=accept_incomplete) if planes else []
     for number, (kind, members) in enumerate(sorted(kinds.items()), 1):
-        suffix = "" if len(kinds) == 1 and not planes else f"_aside-{number}"
+        # Scanners file coloured pictures of a volume, as a series of their own, under its very number and protocol.
+        alone = "_capture" if kind == CAPTURE else ""
+        suffix = alone if len(kinds) == 1 and not planes else f"_aside-{number}"
         judged.append((Part(tuple(members), suffix), Verdict(Outcome.SET_ASIDE, kind)))
     return judged
 

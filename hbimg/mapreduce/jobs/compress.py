@@ -23,7 +23,7 @@ class Compress(Job):
     """
 
     name: ClassVar[str] = "compress"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     examples: ClassVar[tuple[str, ...]] = (
         "hbimg run compress --table t1",
         "hbimg run compress --table t1 --level libdeflate-9 --result-name archive --where 'scan=*T1w'",

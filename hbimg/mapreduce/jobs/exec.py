@@ -45,7 +45,7 @@ class Exec(Job):
     """
 
     name: ClassVar[str] = "exec"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     examples: ClassVar[tuple[str, ...]] = (
         "hbimg run exec --table t1 --input-as nifti --stdout info.txt -- nib-ls {input}",
         "hbimg run exec --table t1 --result-name smooth --input-as nifti -- mytool --sigma 2 {input} {output}",

@@ -35,7 +35,7 @@ class Stats(ReducingJob):
     """
 
     name: ClassVar[str] = "stats"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     examples: ClassVar[tuple[str, ...]] = (
         "hbimg run stats --table t1",
         "hbimg run stats --table t1 --by subject --bins 100 --range 0,4095 > stats.csv",

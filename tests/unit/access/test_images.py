@@ -171,6 +171,22 @@ def test_a_dicom_volume_has_the_voxels_and_affine_of_its_planes(url, tmp_path, r
     assert volume.header()["00080060"]["Value"] == ["MR"]
 
 
+def test_bits_above_the_stored_ones_are_no_part_of_a_value(url, tmp_path):
+    series = SyntheticSeries(planes=4)
+    overlay = lambda k, _: {"PixelData": (series.pixels(k) | 0x5000).astype("<u2").tobytes()}  # noqa: E731
+    write_series(tmp_path / "in", series, each=overlay)
+    (volume,) = ingest(tmp_path, tmp_path / "in", table="d")
+    image = volume.open()
+    with open_store(url) as store:
+        from hbimg.volumes import VolumeReader
+        from hbimg.volumes.voxels import voxels
+
+        whole = voxels(VolumeReader(VolumeTable.open(store, "d"), volume.record))
+    for k in range(4):
+        assert np.array_equal(image.dataobj[:, :, k], series.pixels(k).T)
+        assert np.array_equal(whole[:, :, k], series.pixels(k).T)
+
+
 def test_planes_with_scales_of_their_own(url, tmp_path):
     series = SyntheticSeries(planes=4)
     write_series(tmp_path / "in", series, each=lambda k, _: {"RescaleSlope": k + 1, "RescaleIntercept": 10 * k})

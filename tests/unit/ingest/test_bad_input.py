@@ -589,6 +589,28 @@ def _signalled(process, number):
     return process.communicate(timeout=60)
 
 
+def test_ctrl_c_says_what_has_become_of_the_volumes(hbimg, tmp_path, image, monkeypatch):
+    """As when it comes while volumes are stored: the first is, the second is not."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.nii", "b.nii"):
+        (folder / name).write_bytes(image(ord(name[0]), (10, 10, 5)))
+    store, stored = pipeline.store_content, []
+
+    def interrupted(*arguments, **options):
+        if stored:
+            raise KeyboardInterrupt
+        stored.append(store(*arguments, **options))
+        return stored[0]
+
+    monkeypatch.setattr(pipeline, "store_content", interrupted)
+    said = hbimg("ingest", folder, "--table", "t", code=1)
+    assert "the ingest was stopped: what is stored is whole and stays; run the same command again" in said.err
+    monkeypatch.undo()
+    hbimg("ingest", folder, "--table", "t")
+    assert len(hbimg("ls", "--table", "t", "--json").json) == 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c(hbimg, tmp_path, image, workers):

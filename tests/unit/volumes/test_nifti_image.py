@@ -85,6 +85,19 @@ def test_scales(tmp_path, slopes):
     assert_equal(tmp_path / "in", tmp_path / "out", write_series(tmp_path / "in", each=scale))
 
 
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", BIG, RLE])
+@pytest.mark.parametrize("is_signed", [0, 1])
+def test_bits_above_the_stored_ones_are_no_part_of_a_value(tmp_path, is_signed, syntax):
+    """Of 12 stored in 16 allocated bits the upper four may hold an overlay, and repeat no sign."""
+    series = SyntheticSeries(planes=5, rows=32, columns=32, transfer_syntax=syntax)
+    overlay = lambda plane, _: {"PixelData": (series.pixels(plane) | (plane << 12)).astype("<u2").tobytes()}  # noqa: E731
+    paths = write_series(tmp_path / "in", series, overlay, PixelRepresentation=is_signed)
+    expected = np.concatenate([series.pixels(plane) for plane in range(5)]).reshape(5, 32, 32).astype(np.int32)
+    expected -= 4096 * (expected >= 2048) * is_signed
+    np.testing.assert_array_equal(ours(paths).array, expected.T[:, ::-1])
+    assert_equal(tmp_path / "in", tmp_path / "out", paths)
+
+
 def test_native_planes_are_not_copied(tmp_path):
     paths = write_series(tmp_path)
     (candidate,) = candidates([read_facts(path) for path in paths])

@@ -169,6 +169,55 @@ def test_echoes_and_phases_are_volumes_of_their_own(tmp_path):
         np.testing.assert_array_equal(planes_of(one)[2].reshape(12, 10), series.pixels(2, time))
 
 
+def ge_private(*elements):
+    """Give a function that puts GE's private elements, as (group, element, VR, value), into a file."""
+
+    def write(path, wanted):
+        import pydicom
+
+        dataset = pydicom.dcmread(path)
+        dataset.private_block(0x0019, "GEMS_ACQU_01", create=True)
+        dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
+        for (group, element, vr), value in zip(elements, wanted, strict=True):
+            dataset.add_new((group, element), vr, value)
+        dataset.save_as(path)
+
+    return write
+
+
+def test_real_and_imaginary_images_of_ge_are_no_repetitions(tmp_path):
+    """GE interleaves them in one series, all of one type, and tells them apart by a private element alone."""
+    series = SyntheticSeries(planes=4, times=4)
+    paths = write_series(
+        tmp_path, series, Manufacturer="GE MEDICAL SYSTEMS", ImageType=["ORIGINAL", "PRIMARY", "OTHER"]
+    )
+    write = ge_private((0x0043, 0x102F, "SS"))
+    for number, path in enumerate(paths):
+        write(path, [number // 4])
+    found = judged(paths)
+    assert [one.names.scan for one in found] == [
+        f"001-synthetic_part-{part}" for part in ("mag", "imag", "real", "phase")
+    ]
+    for one, time in zip(found, (0, 3, 2, 1), strict=True):
+        assert one.geometry.shape == (10, 12, 4)
+        np.testing.assert_array_equal(planes_of(one)[2].reshape(12, 10), series.pixels(2, time))
+
+
+@pytest.mark.parametrize(("sequence", "internal"), [("3db0map", "EFGRE3D"), ("B0rf", "B0map")])
+def test_a_field_map_of_ge_and_its_magnitude_are_no_repetitions(tmp_path, sequence, internal):
+    series = SyntheticSeries(planes=4, times=2)
+    paths = write_series(
+        tmp_path, series, Manufacturer="GE MEDICAL SYSTEMS", ImageType=["ORIGINAL", "PRIMARY", "OTHER"]
+    )
+    write = ge_private((0x0019, 0x109C, "LO"), (0x0019, 0x109E, "LO"), (0x0043, 0x102F, "SS"), (0x0043, 0x1030, "SS"))
+    for number, path in enumerate(paths):
+        write(path, [sequence, internal, 0, 2 * (number // 4)])
+    found = judged(paths)
+    assert [one.names.scan for one in found] == ["001-synthetic_part-mag", "001-synthetic_part-fieldmap"]
+    for time, one in enumerate(reversed(found)):
+        np.testing.assert_array_equal(planes_of(one)[2].reshape(12, 10), series.pixels(2, time))
+
+
 def test_an_echo_that_lacks_a_plane_is_refused_alone(tmp_path):
     paths = write_series(tmp_path, SyntheticSeries(times=2), lambda _, t: {"EchoTime": [4.9, 7.4][t]})
     found = judged([path for number, path in enumerate(paths) if number != 11])
@@ -375,6 +424,18 @@ def test_a_stray_plane_among_many_is_refused(tmp_path):
     assert found.outcome is Outcome.REFUSE
     assert "1 of 21 files differ from the others in orientation or size: 02-0001.dcm" in found.reason
     assert [one.outcome for one in judged(paths + stray, accept=True)] == [Outcome.STORE, Outcome.SET_ASIDE]
+
+
+def test_coloured_pictures_of_a_volume_do_not_claim_its_key(tmp_path):
+    """Siemens files the colour map of a perfusion volume under that volume's series number and protocol."""
+    volume = write_series(tmp_path, SyntheticSeries(planes=20), SeriesNumber=7)
+    tags = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "ImagePositionPatient": None, "SeriesNumber": 7}
+    pictures = write_series(tmp_path, SyntheticSeries(uid=2, planes=3), **tags)
+    found = judged(volume + pictures)
+    assert {one.names.scan: one.outcome for one in found} == {
+        "007-synthetic": Outcome.STORE,
+        "007-synthetic_capture": Outcome.SET_ASIDE,
+    }
 
 
 @pytest.mark.parametrize(
