@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from hbimg.rowkeys import KeyRange
-from hbimg.store.contract import Put, Store, Table, TableSettings
+from hbimg.store.contract import Put, Table
 
 Contents = dict[bytes, dict[bytes, bytes]]
 
@@ -29,15 +28,17 @@ def contents(table: Table, key_range: KeyRange = KeyRange(), families: Collectio
     return {row.key: {c: bytes(v) for c, v in row.cells.items()} for row in table.scan(key_range, families)}
 
 
-def check_against_model(store: Store, table_name: str, examples: int = 8, steps: int = 30) -> None:
-    """Do random operations on new tables whose names begin with `table_name`; raises where a dict does otherwise."""
+def check_against_model(
+    begin: Callable[[], Table], end: Callable[[Table], None], examples: int = 8, steps: int = 30
+) -> None:
+    """Do random operations on what `begin` gives each time, an empty table; raises where a dict does otherwise."""
 
     class Machine(TableMachine):
         def make_table(self) -> Table:
-            return store.create_table(f"{table_name}_{secrets.token_hex(4)}", TableSettings())
+            return begin()
 
         def teardown(self) -> None:
-            store.drop_table(self.table.name)
+            end(self.table)
 
     run_state_machine_as_test(
         Machine,
