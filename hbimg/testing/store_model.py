@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from hbimg.rowkeys import KeyRange
 from hbimg.store.contract import Put, Table
@@ -28,10 +28,16 @@ def contents(table: Table, key_range: KeyRange = KeyRange(), families: Collectio
     return {row.key: {c: bytes(v) for c, v in row.cells.items()} for row in table.scan(key_range, families)}
 
 
-def check_against_model(
-    begin: Callable[[], Table], end: Callable[[Table], None], examples: int = 8, steps: int = 30
-) -> None:
-    """Do random operations on what `begin` gives each time, an empty table; raises where a dict does otherwise."""
+def check_against_model(begin: Callable[[], Table], end: Callable[[Table], None], purges: int = 1000) -> None:
+    """Do random operations on empty tables; raises where a dict does otherwise.
+
+    Parameters
+    ----------
+    begin, end : callable
+        Give an empty table, and put it away.
+    purges : int
+        How often the files of one table are rewritten at most; HBase takes seconds for that.
+    """
 
     class Machine(TableMachine):
         def make_table(self) -> Table:
@@ -40,11 +46,12 @@ def check_against_model(
         def teardown(self) -> None:
             end(self.table)
 
+    Machine.purges_left = purges
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
+            max_examples=8,
+            stateful_step_count=30,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
@@ -54,6 +61,8 @@ def check_against_model(
 
 class TableMachine(RuleBasedStateMachine):
     """A table and the dict it should equal."""
+
+    purges_left = 1000
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,10 +113,11 @@ class TableMachine(RuleBasedStateMachine):
         for row in doomed:
             del self.model[row]
 
+    @precondition(lambda self: self.table.can_purge and self.purges_left > 0)
     @rule()
     def purge(self) -> None:
-        if self.table.can_purge:
-            self.table.purge()
+        self.purges_left -= 1
+        self.table.purge()
 
     @rule(key_range=_ranges, families=_families)
     def scan(self, key_range: KeyRange, families: set[str] | None) -> None:
