@@ -9,13 +9,15 @@ For example::
         def raw_get(self, table_name, row, column): ...  # read underneath the interface
         def raw_put(self, table_name, row, column, value): ...  # write there
 
-Tables have a name of their own per test, so that the tests may run against a service that others use. What is
-written stays small but for one cell of the largest size.
+Tables have a name of their own per test, so that the tests may run against a service that others use; where making one
+takes seconds, `shared_table` makes most tests use the same. What is written stays small but for one cell of the largest
+size.
 """
 
 from __future__ import annotations
 
 import threading
+from itertools import count
 
 import numpy as np
 import pytest
@@ -357,7 +359,12 @@ class StoreContract(ScanContract):
     # -- anything ----------------------------------------------------------------------------------------------------
 
     def test_random_operations_agree_with_a_dict(self, store: Store, table_name: str) -> None:
-        check_against_model(store, table_name)
+        names = (f"{table_name}_{number}" for number in count())
+        check_against_model(
+            lambda: self.empty_table(store, next(names)),
+            lambda table: self.put_away(store, table),
+            purges=1000 if self.shared_table is None else 1,
+        )
 
     def test_errors_are_ours_and_of_one_line(self, store: Store, table: Table) -> None:
         for wrong in (

@@ -39,6 +39,9 @@ class StoreHooks(ABC):
 
     #: Whether what was written is there after `reopen`.
     persistent = True
+    #: Where making a table takes seconds: the name of one with the default settings that tests share, each beginning
+    #: with it emptied, where what they test is not the making. None: each test makes its own.
+    shared_table: str | None = None
 
     @abstractmethod
     def make_store(self) -> Store:
@@ -61,6 +64,19 @@ class StoreHooks(ABC):
         """Give all bytes of the table's files, or None where they are out of reach."""
         return None
 
+    def empty_table(self, store: Store, name: str) -> Table:
+        """Give a table with the default settings and no rows: a new one of this name, or the shared one."""
+        if self.shared_table is None:
+            return store.create_table(name, TableSettings())
+        table = store.table(self.shared_table)
+        table.delete_range(ALL)
+        return table
+
+    def put_away(self, store: Store, table: Table) -> None:
+        """Drop what `empty_table` gave, unless it is shared."""
+        if self.shared_table is None:
+            store.drop_table(table.name)
+
     # -- fixtures ----------------------------------------------------------------------------------------------------
 
     @pytest.fixture
@@ -78,5 +94,6 @@ class StoreHooks(ABC):
                 fresh.drop_table(name)
 
     @pytest.fixture
-    def table(self, store: Store, table_name: str) -> Table:
-        return store.create_table(table_name, TableSettings())
+    def table(self, store: Store, request: pytest.FixtureRequest) -> Table:
+        # A name is asked for only where it is used: its fixture looks afterwards whether a table of it is left.
+        return self.empty_table(store, "" if self.shared_table else request.getfixturevalue("table_name"))

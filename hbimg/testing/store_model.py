@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from hbimg.rowkeys import KeyRange
-from hbimg.store.contract import Put, Store, Table, TableSettings
+from hbimg.store.contract import Put, Table
 
 Contents = dict[bytes, dict[bytes, bytes]]
 
@@ -29,21 +28,30 @@ def contents(table: Table, key_range: KeyRange = KeyRange(), families: Collectio
     return {row.key: {c: bytes(v) for c, v in row.cells.items()} for row in table.scan(key_range, families)}
 
 
-def check_against_model(store: Store, table_name: str, examples: int = 8, steps: int = 30) -> None:
-    """Do random operations on new tables whose names begin with `table_name`; raises where a dict does otherwise."""
+def check_against_model(begin: Callable[[], Table], end: Callable[[Table], None], purges: int = 1000) -> None:
+    """Do random operations on empty tables; raises where a dict does otherwise.
+
+    Parameters
+    ----------
+    begin, end : callable
+        Give an empty table, and put it away.
+    purges : int
+        How often the files of one table are rewritten at most; HBase takes seconds for that.
+    """
 
     class Machine(TableMachine):
         def make_table(self) -> Table:
-            return store.create_table(f"{table_name}_{secrets.token_hex(4)}", TableSettings())
+            return begin()
 
         def teardown(self) -> None:
-            store.drop_table(self.table.name)
+            end(self.table)
 
+    Machine.purges_left = purges
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
+            max_examples=8,
+            stateful_step_count=30,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
@@ -53,6 +61,8 @@ def check_against_model(store: Store, table_name: str, examples: int = 8, steps:
 
 class TableMachine(RuleBasedStateMachine):
     """A table and the dict it should equal."""
+
+    purges_left = 1000
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,10 +113,11 @@ class TableMachine(RuleBasedStateMachine):
         for row in doomed:
             del self.model[row]
 
+    @precondition(lambda self: self.table.can_purge and self.purges_left > 0)
     @rule()
     def purge(self) -> None:
-        if self.table.can_purge:
-            self.table.purge()
+        self.purges_left -= 1
+        self.table.purge()
 
     @rule(key_range=_ranges, families=_families)
     def scan(self, key_range: KeyRange, families: set[str] | None) -> None:

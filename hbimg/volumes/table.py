@@ -63,10 +63,11 @@ class VolumeTable:
             raise TableFormatError(f"table {name!r} in {store.url} is not hbimg's: it has no settings row")
         settings = json.loads(bytes(unseal(row, _SETTINGS, cell)))
         ours = RowKeyScheme()
-        if [settings["scheme"], settings["version"]] != [ours.name, ours.version]:
+        if [settings.get("scheme"), settings.get("version")] != [ours.name, ours.version]:
+            found = f"{settings.get('scheme', 'unknown')}-{settings.get('version', 'unknown')}"
             raise TableFormatError(
-                f"table {name!r} has row keys of scheme {settings['scheme']}-{settings['version']}, this hbimg reads "
-                f"{ours.name}-{ours.version}: use the version that wrote it ({settings['written_by']})"
+                f"table {name!r} has row keys of scheme {found}, this hbimg reads {ours.name}-{ours.version}: use the "
+                f"version that wrote it ({settings.get('written_by', 'it does not say which')})"
             )
         return cls(table, RowKeyScheme(settings["group_level"]))
 

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import time
+import uuid
 
 import pytest
 
@@ -26,11 +27,23 @@ from hbimg.volumes import VolumeTable
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
+@pytest.fixture(scope="module")
+def emptied(cluster):
+    """A table that tests share: HBase makes and drops one in some seconds, and empties it in milliseconds."""
+    name = f"contract_{uuid.uuid4().hex[:12]}"
+    with open_store(f"hbase://{cluster.head}") as store:
+        store.create_table(name, TableSettings())
+    yield name
+    with open_store(f"hbase://{cluster.head}") as store:
+        store.drop_table(name)
+
+
 class TestHBaseStore(StoreContract):
     @pytest.fixture(autouse=True)
-    def _cluster(self, cluster, thrift):
+    def _cluster(self, cluster, thrift, emptied):
         self.cluster = cluster
         self.thrift = thrift
+        self.shared_table = emptied
 
     def make_store(self):
         return open_store(f"hbase://{self.cluster.head}?client=thrift")

@@ -391,6 +391,22 @@ def test_master_and_meta_may_be_elsewhere_later(hbase, store, table):
     assert store.tables() == ["later", "t"]
 
 
+def test_a_cluster_that_cannot_be_opened_leaves_no_connection(hbase):
+    def starting(server, method, request):
+        if method == "GetMetaRegionLocations":
+            raise Thrown("ipc.ServerNotRunningYetException", "Server is not running yet")
+
+    hbase.before = starting
+    with pytest.raises(StoreUnavailableError, match="not running yet"):
+        open_store(url_of(hbase, wait_s=0.1))
+    opened = [connection for server in hbase.servers for connection in server._open]
+    assert opened
+    deadline = time.monotonic() + 5
+    while any(connection.fileno() != -1 for connection in opened):  # a server closes its end when ours is closed
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_any_node_of_the_url_will_do(hbase, store, table):
     port = hbase.servers[1].port
     with open_store(f"hbase://127.0.0.1?client=rpc&rpc_ports=1,{port}&wait_s=5") as other:
