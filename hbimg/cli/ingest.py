@@ -15,7 +15,7 @@ import click
 from hbimg.cli.options import json_option, store_option, table_option, workers_option
 
 if TYPE_CHECKING:
-    from hbimg.ingest.pipeline import IngestOptions, Outcomes, Planned
+    from hbimg.ingest.planned import IngestOptions, Outcomes, Planned
     from hbimg.store import Store
 
 
@@ -102,6 +102,7 @@ def ingest(
     from hbimg.cli.printing import progress_bar
     from hbimg.errors import HbimgError
     from hbimg.ingest import pipeline
+    from hbimg.ingest.planned import Target
     from hbimg.ingest.workers import Pool
     from hbimg.store import check_table_name
     from hbimg.volumes import VolumeTable
@@ -125,7 +126,7 @@ def ingest(
             with opened_store(store) as opened:
                 place(opened, table, planned, group_level)
                 volumes = VolumeTable.open_or_create(opened, table, group_level)
-                target = pipeline.Target(volumes, None if opened.url.startswith("memory:") else opened.url)
+                target = Target(volumes, None if opened.url.startswith("memory:") else opened.url)
                 try:
                     outcomes += pipeline.ingest(target, planned, chosen, pool, progress)
                 except HbimgError:  # the store fails as a whole; what came before is told all the same
@@ -170,7 +171,7 @@ def _options(table: str, options: dict[str, Any]) -> IngestOptions:
     from hbimg.errors import ConfigError
     from hbimg.ingest.key_list import read_key_list
     from hbimg.ingest.keys import KeyRules, check_pattern, names_from
-    from hbimg.ingest.pipeline import IngestOptions
+    from hbimg.ingest.planned import IngestOptions
 
     pattern, listed = options["pattern"], options["keys_from"]
     if pattern and listed:
@@ -203,7 +204,7 @@ def _refuse_nothing(paths: Sequence[Path], planned: list[Planned], outcomes: lis
 
 def _as_planned(planned: list[Planned]) -> list[Outcomes]:
     from hbimg.ingest.candidates import Outcome
-    from hbimg.ingest.pipeline import outcome_of
+    from hbimg.ingest.planned import outcome_of
 
     words = {Outcome.STORE: "planned", Outcome.SET_ASIDE: "set aside", Outcome.REFUSE: "refused"}
     first: dict[object, str] = {}

@@ -16,7 +16,7 @@ from hbimg.allocation.planner import REGION_BYTES, make_plan
 from hbimg.cli.printing import say
 from hbimg.errors import ConfigError, TableNotFoundError
 from hbimg.ingest.candidates import Outcome
-from hbimg.ingest.pipeline import Planned
+from hbimg.ingest.planned import Planned
 from hbimg.rowkeys import RowKeyScheme
 from hbimg.store import Store
 from hbimg.volumes import VolumeTable

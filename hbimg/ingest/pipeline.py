@@ -7,141 +7,33 @@ run again.
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hbimg.errors import (
     HbimgError,
     IngestError,
-    KeyClashError,
-    StoreFullError,
-    StorePermissionError,
-    StoreUnavailableError,
 )
 from hbimg.ingest.bids import Datasets, with_files_beside, without_version_control
 from hbimg.ingest.candidates import Candidate, Names, Outcome, printable
 from hbimg.ingest.discover import FoundFile, Kind, discover
 from hbimg.ingest.keys import KeyRules
 from hbimg.ingest.nifti import nifti_candidate, stem_of
-from hbimg.ingest.pictures import PACKAGE_PICTURES, Picture
+from hbimg.ingest.pictures import Picture
 from hbimg.ingest.pictures import candidates as picture_candidates
 from hbimg.ingest.pictures import examine as examine_picture
-from hbimg.ingest.sources import MAX_TRAILING_BYTES, PathSource, reading
+from hbimg.ingest.planned import IngestOptions, Outcomes, Planned, Progress, Target, outcome_of
+from hbimg.ingest.storing import groups_of, store_group
 from hbimg.ingest.workers import Pool
 from hbimg.model import VolumeKey
-from hbimg.store import open_store
-from hbimg.volumes.content import SourceFile, VolumeContent
-from hbimg.volumes.packing import gzip_recipe
-from hbimg.volumes.table import VolumeTable
-from hbimg.volumes.writer import store_content
 
 #: Headers read by one task of a worker.
 _FILES_PER_TASK = 64
 #: Below this the headers are read sooner than workers have started: 0.2 ms each.
 _FEW_FILES = 4000
-#: How long another ingest that writes a volume is waited for; mostly it stores the same, which is then present.
-_WAIT_FOR_WRITER_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class IngestOptions:
-    """What the user chose.
-
-    Attributes
-    ----------
-    keys : KeyRules
-    accept_incomplete : bool
-        Store volumes with missing or uneven planes, marked so.
-    replace : bool
-        Put new content in the place of other content under the same key.
-    reproduce_gzip : bool
-        Keep a recipe for gzip streams where zlib makes them again, instead of the streams.
-    workers : int
-        Number of processes.
-    package : int
-        Pictures in one volume, at most.
-    scratch : Path or None
-        A folder for what archives hold, for as long as the ingest takes; None to leave archives closed.
-    """
-
-    keys: KeyRules
-    accept_incomplete: bool = False
-    replace: bool = False
-    reproduce_gzip: bool = False
-    workers: int = 1
-    package: int = PACKAGE_PICTURES
-    scratch: Path | None = None
-
-    def shown(self, text: str) -> str:
-        """Give a text with members of archives as users know them, below the archive's name."""
-        return re.sub(re.escape(f"{self.scratch}/") + r"\d+/", "", text) if self.scratch else text
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The table to store in, open in this process; and the URL by which workers open its store, if they can."""
-
-    volumes: VolumeTable
-    url: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A candidate with its key.
-
-    `names` are the files' paths below the ingested folder, `modified_ns` when each was last modified as it was found;
-    both in the candidate's order.
-    """
-
-    candidate: Candidate
-    key: VolumeKey | None
-    names: tuple[str, ...]
-    modified_ns: tuple[int, ...] = ()
-    texts: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the files on disk."""
-        return sum(file.size_bytes for file in self.candidate.files)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """One line of the summary: what became of a volume, a series, or a file.
-
-    Attributes
-    ----------
-    outcome : str
-        ``stored``, ``present`` (the same content was there), ``set aside``, ``refused``, ``planned`` (dry run), ``left
-        alone`` (no image).
-    key : str
-        The key, or empty.
-    source : str
-        The first file, below the ingested folder.
-    files, size_bytes, frames : int
-    reason : str
-        Why it was set aside, refused or left alone, or a remark on what was stored.
-    digest : str
-        Of what was stored: SHA-256 over its files' digests.
-    """
-
-    outcome: str
-    key: str
-    source: str
-    files: int = 1
-    size_bytes: int = 0
-    frames: int = 0
-    reason: str = ""
-    digest: str = ""
-
-
-Progress = Callable[[str, int, int, str], None]
-"""Called with a stage (``reading headers``, ``storing``), what is done of it, its total, and ``files`` or ``bytes``."""
 
 
 def plan(
@@ -203,10 +95,11 @@ def ingest(
     if not by_key:
         return
     elsewhere = target.volumes.digests()
-    # Volumes that claim one key are stored one after the other, so that the second sees the first.
     inline = len(by_key) == 1 or pool.workers == 1 or target.url is None
     where = target.volumes if inline else (target.url, target.volumes.name)
-    for outcomes in pool.run(_store_items, ((where, items, options) for items in by_key.values()), inline=inline):
+    gathered_bytes = min(target.volumes.table.gathered_bytes, total // pool.workers)
+    groups = list(groups_of(by_key.values(), gathered_bytes))
+    for outcomes in pool.run(store_group, ((where, group, options) for group in groups), inline=inline):
         for outcome in outcomes:
             done += outcome.size_bytes
             progress("storing", done, total, "bytes")
@@ -299,102 +192,3 @@ def _distinct(names: list[str], paths: list[Path]) -> tuple[str, ...]:
         return tuple(names)
     common = os.path.commonpath(paths)
     return tuple(path.relative_to(common).as_posix() for path in paths)
-
-
-def _store_items(where: VolumeTable | tuple[str, str], items: list[Planned], options: IngestOptions) -> list[Outcomes]:
-    """Store volumes of one key; runs in a worker."""
-    volumes = where if isinstance(where, VolumeTable) else _opened(*where)
-    outcomes: list[Outcomes] = []
-    first: Planned | None = None
-    for item in items:
-        outcomes.append(_store_item(volumes, item, options, first, len(outcomes) + 1))
-        if first is None and outcomes[-1].outcome != "refused":
-            first = item
-    return outcomes
-
-
-@cache
-def _opened(url: str, table: str) -> VolumeTable:
-    """Open a table; a worker does so once and keeps it."""
-    return VolumeTable.open(open_store(url), table)
-
-
-def _store_item(
-    volumes: VolumeTable, item: Planned, options: IngestOptions, first: Planned | None, number: int
-) -> Outcomes:
-    """Store a volume, the `number`th of its key; `first` is stored in this same ingest: then nothing is replaced."""
-    candidate = item.candidate
-    try:
-        replace_other = options.replace and first is None
-        record = store_content(volumes, _content(item, options), replace=replace_other, wait_s=_WAIT_FOR_WRITER_S)
-    except (StoreFullError, StoreUnavailableError, StorePermissionError):
-        raise
-    except KeyClashError as error:
-        if first is None:
-            return outcome_of(item, "refused", f"{item.names[0]}: {error}")
-        return outcome_of(item, "refused", _same_key(item, first, number))
-    except HbimgError as error:
-        return outcome_of(item, "refused", f"{item.names[0]}: {error}")
-    digest = record.digest if record else ""
-    if candidate.outcome is Outcome.SET_ASIDE:
-        reason = candidate.reason if record else f"{candidate.reason} (present already)"
-        return outcome_of(item, "set aside", reason, digest)
-    return outcome_of(item, "stored" if record else "present", "; ".join(candidate.remarks), digest)
-
-
-def _same_key(item: Planned, first: Planned, number: int) -> str:
-    """Say that a volume has the key of another, and the lines of a table of keys that tell them apart."""
-    assert item.key is not None
-    folders, others = ({str(PurePosixPath(name).parent) for name in each.names} for each in (item, first))
-    place, more = item.names[0], f" and so for each of its {len(item.names)} files" if len(item.names) > 1 else ""
-    if len(item.names) > 1 and len(folders) == 1 and not folders & others:
-        (place,), more = folders, ""
-    return (
-        f"{item.names[0]} and {first.names[0]} claim one key, {item.key}, with different content; the latter has it: "
-        f"run again with --keys-from keys.csv, whose lines are 'file,scan' and '.,' (for all others) and "
-        f"'{place},{item.key.scan}-{number}'{more}"
-    )
-
-
-def _content(item: Planned, options: IngestOptions) -> VolumeContent:
-    candidate, key = item.candidate, item.key
-    assert key is not None
-    stored = candidate.outcome is Outcome.STORE
-    return VolumeContent(
-        key=key,
-        kind=candidate.kind if stored else "series",
-        format=candidate.format,
-        files=tuple(_source_file(item, number, options) for number in range(len(candidate.files))),
-        geometry=candidate.geometry if stored else None,
-        encoding=candidate.encoding if stored else None,
-        header=candidate.header,
-        texts=item.texts,
-        reason=candidate.reason,
-        remarks=candidate.remarks,
-        missing=candidate.missing,
-        plane_map=candidate.plane_map,
-        dataset=candidate.dataset,
-    )
-
-
-def _source_file(item: Planned, number: int, options: IngestOptions) -> SourceFile:
-    file = item.candidate.files[number]
-    packing, limit = file.packing, None
-    if packing is not None:
-        last = file.runs[-1] if file.runs else None
-        limit = MAX_TRAILING_BYTES + (last.offset + last.count * last.length if last else 0)
-        if not packing.get("kept"):
-            with reading(file.path):
-                recipe = gzip_recipe(file.path, limit) if options.reproduce_gzip else None
-            packing = recipe or {"kind": "gzip", "kept": True}
-    deflated_from = packing.get("start", 0) if packing else 0
-    source = PathSource(file.path, limit, item.modified_ns[number], deflated_from)
-    return SourceFile(item.names[number], source, file.size_bytes, "", file.runs, packing, file.facts)
-
-
-def outcome_of(item: Planned, outcome: str, reason: str, digest: str = "") -> Outcomes:
-    """Give the line of the summary for a candidate."""
-    frames = sum(run.count for file in item.candidate.files for run in file.runs)
-    key = str(item.key) if item.key else ""
-    source, reason = item.names[0], printable(reason)
-    return Outcomes(outcome, key, source, len(item.names), item.size_bytes, frames, reason, digest)

@@ -5,7 +5,8 @@ implementation (`hbimg.testing.store_contract` proves it on each):
 
 - One row's puts happen at once or not at all; across rows nothing is atomic, whatever the batch.
 - When `put_many` returns, the data survives the end of the process; when a `check_and_put` that wrote returns, then
-  its data and all that was written before survive the end of the machine too, so it is what makes a volume complete.
+  its data and all that was written before survive the end of the machine too, so it is what makes a volume complete
+  (unless it says that it stands `alone`, as a claim does).
 - A scan gives rows in byte order. It is no snapshot: rows written or deleted meanwhile may or may not be seen, but a
   row that stood unchanged through the whole scan is seen exactly once.
 - A cell that a scan gives is a buffer that is valid until the scan goes on or ends: `bytes(cell)` keeps it.
@@ -140,6 +141,8 @@ class Table(ABC):
 
     #: How many bytes to gather before `put_many` is worth a call.
     batch_bytes: int = 4 << 20
+    #: How many bytes to write before the first `check_and_put` that completes some, since that is dear; 0: it is not.
+    gathered_bytes: int = 0
     #: Whether `purge` can be done from here; where not, it raises a StoreError that says how else.
     can_purge: bool = True
 
@@ -175,8 +178,12 @@ class Table(ABC):
         """
 
     @abstractmethod
-    def check_and_put(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells) -> bool:
+    def check_and_put(
+        self, row: bytes, column: bytes, expected: bytes | None, cells: Cells, *, alone: bool = False
+    ) -> bool:
         """Write cells of a row if `column` has the value `expected` there (None: is absent), and tell whether.
+
+        With `alone`, only this row has to survive the machine, not what was written before.
 
         Raises
         ------

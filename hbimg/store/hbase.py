@@ -84,12 +84,19 @@ class HBaseTable(Table):
             check_put(put.row, put.cells, self._families)
             yield put
 
-    def check_and_put(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells) -> bool:
+    def _make_durable(self) -> None:
+        """Have all that was written before on the disks; StoreError if that cannot be proved."""
+
+    def check_and_put(
+        self, row: bytes, column: bytes, expected: bytes | None, cells: Cells, *, alone: bool = False
+    ) -> bool:
         check_guard(row, column, expected, cells, self._families)
         # Looked at first: then "no" to the write itself means that the value changed in between, by another writer or
         # by us, in a call whose answer was lost on its way.
         if self._cell(row, column) != expected:
             return False
+        if not alone:
+            self._make_durable()
         if self._change_if(row, column, expected, cells):
             return True
         found = self.get(row)

@@ -145,7 +145,10 @@ class LocalTable(PlacedTable):
             family, qualifier = split_column(column, self._families)
             txn.put(row + _NUL + qualifier, value, db=self._environment.database(family))
 
-    def check_and_put(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells) -> bool:
+    def check_and_put(
+        self, row: bytes, column: bytes, expected: bytes | None, cells: Cells, *, alone: bool = False
+    ) -> bool:
+        del alone  # what came before survives with it
         check_guard(row, column, expected, cells, self._families)
         family, qualifier = split_column(column, self._families)
         with self._writing() as txn:

@@ -69,9 +69,11 @@ class PausingTable(Table):
             self._step()
             self._table.put_many([put])
 
-    def check_and_put(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells) -> bool:
+    def check_and_put(
+        self, row: bytes, column: bytes, expected: bytes | None, cells: Cells, *, alone: bool = False
+    ) -> bool:
         self._step()
-        return self._table.check_and_put(row, column, expected, cells)
+        return self._table.check_and_put(row, column, expected, cells, alone=alone)
 
     def check_and_delete(self, row: bytes, column: bytes, expected: bytes) -> bool:
         self._step()

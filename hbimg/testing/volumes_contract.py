@@ -6,13 +6,16 @@ in the whole state, with no row that nothing points to; of two writers one wins 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hbimg.errors import (
     CorruptCellError,
+    VolumeBusyError,
     VolumeChangedError,
 )
-from hbimg.testing.volumes_harness import key_of, put_result
+from hbimg.testing.volumes_harness import files_of, key_of, made_content, put_result
 from hbimg.testing.volumes_kills import KilledWriters
 from hbimg.testing.volumes_races import RacingWriters
 from hbimg.volumes import (
@@ -20,12 +23,31 @@ from hbimg.volumes import (
     VolumeTable,
     entries,
     read_artefact,
+    write_content,
 )
 from hbimg.volumes.verify import orphans, verify_volumes
 
 
 class VolumesContract(KilledWriters, RacingWriters):
     """All tests of volumes, results and removals over a store."""
+
+    def test_what_is_written_is_seen_when_it_is_committed(self, volumes: VolumeTable, tmp_path: Path) -> None:
+        contents = [made_content(key_of(number), "new") for number in range(4)]
+        written = [write_content(volumes, content) for content in contents]
+        assert list(volumes.records()) == []
+        with pytest.raises(VolumeBusyError):
+            write_content(volumes, contents[0])
+        for number, one in enumerate(written[:3]):
+            assert one is not None
+            one.renew()
+            record = one.commit()
+            assert volumes.record(key_of(number)) == record
+            assert self.seen(volumes, key_of(number), tmp_path) == (files_of(contents[number]), {})
+        assert written[3] is not None
+        written[3].abandon()
+        assert volumes.find(key_of(3)) is None
+        assert list(orphans(volumes)) == []
+        assert write_content(volumes, contents[0]) is None
 
     def test_a_reader_is_told_when_the_volume_changes_under_it(self, volumes: VolumeTable) -> None:
         key = key_of(1)

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from hbimg.volumes import (
     entries,
     read_artefact,
     store_content,
+    write_content,
 )
 from hbimg.volumes.export import Exporter
 from hbimg.volumes.verify import orphans, verify_volumes
@@ -168,6 +170,15 @@ class VolumesHarness(ABC):
             store_content(volumes, made_content(key, version, **shape or {}), replace=replace)
 
         return operate
+
+    @staticmethod
+    def store_together(volumes: VolumeTable, key: VolumeKey) -> None:
+        """Write a volume in place of another one, and a second one of another subject; then commit both."""
+        other = replace(key, subject=f"{key.subject}-of-{key.scan}")
+        contents = [made_content(key, "new"), made_content(other, "new", frames=1, files=1)]
+        for written in [write_content(volumes, content, replace=True) for content in contents]:
+            if written is not None:
+                written.commit()
 
     def store_with_results(self, volumes: VolumeTable, key: VolumeKey) -> None:
         """Store a volume with two results."""

@@ -48,6 +48,12 @@ class KilledWriters(VolumesHarness):
         operations = (self.store("old"), self.store("new", replace=True))
         assert self.kill_everywhere(volumes, tmp_path, operations, states) > 18
 
+    def test_killed_while_storing_several_together(self, volumes: VolumeTable, tmp_path: Path) -> None:
+        def states(key: VolumeKey) -> tuple[State, State]:
+            return (files_of(made_content(key, "old")), {}), (files_of(made_content(key, "new")), {})
+
+        assert self.kill_everywhere(volumes, tmp_path, (self.store("old"), self.store_together), states) > 20
+
     def test_killed_while_storing_a_result(self, volumes: VolumeTable, tmp_path: Path) -> None:
         def make(volumes: VolumeTable, key: VolumeKey) -> None:
             put_result(volumes, key, "new")

@@ -15,7 +15,7 @@ from hbimg.volumes.results import Manifest, StoredArtefact, entries, manifest_of
 from hbimg.volumes.runs import ask_to_stop, forget_stop, is_asked_to_stop, load_run, new_run_id, runs, save_run
 from hbimg.volumes.table import VolumeTable
 from hbimg.volumes.where import Where
-from hbimg.volumes.writer import store_content
+from hbimg.volumes.writer import WrittenVolume, store_content, write_content
 
 __all__ = [
     "FrameEncoding",
@@ -30,6 +30,7 @@ __all__ = [
     "VolumeRecord",
     "VolumeTable",
     "Where",
+    "WrittenVolume",
     "ask_to_stop",
     "digest_of",
     "entries",
@@ -43,6 +44,7 @@ __all__ = [
     "save_run",
     "settle_results",
     "store_content",
+    "write_content",
 ]
 
 

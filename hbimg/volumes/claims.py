@@ -118,7 +118,8 @@ class Claim:
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         packed = zlib.compress(text.encode(), 6)
         try:
-            self._swap(ClaimState(self.generation, None, stale), {RECORD: record.encode(), HEADER: packed})
+            cells = {RECORD: record.encode(), HEADER: packed}
+            self._swap(ClaimState(self.generation, None, stale), cells, alone=False)
         except ClaimLostError:
             delete_generation(self._table, self._scheme, self.key, self.generation)
             raise
@@ -191,9 +192,10 @@ class Claim:
         self._swap(replace(self._state, lease=Lease.take(CLAIM_SECONDS)), {})
         self._renewed_at = time.monotonic()
 
-    def _swap(self, state: ClaimState, payloads: dict[bytes, bytes]) -> None:
+    def _swap(self, state: ClaimState, payloads: dict[bytes, bytes], *, alone: bool = True) -> None:
         cells = seal_all(self._row, {CLAIM: state.encode(), **payloads})
-        if not self._table.check_and_put(self._row, CLAIM, self._cell, cells) and not self._is_done(cells):
+        done = self._table.check_and_put(self._row, CLAIM, self._cell, cells, alone=alone)
+        if not done and not self._is_done(cells):
             raise ClaimLostError(f"{self.key}: another process took this volume over; its content stands, ours is gone")
         self._state, self._cell = state, bytes(cells[CLAIM])
 
@@ -220,7 +222,7 @@ def claim_volume(table: Table, scheme: RowKeyScheme, key: VolumeKey) -> Claim:
         stale = (*state.stale, state.generation) if state.lease is not None else state.stale
         mine = ClaimState(new_generation(), Lease.take(CLAIM_SECONDS), stale)
         cells = seal_all(row, {CLAIM: mine.encode()})
-        if table.check_and_put(row, CLAIM, cell, cells):
+        if table.check_and_put(row, CLAIM, cell, cells, alone=True):
             claim = Claim(table, scheme, key, mine, bytes(cells[CLAIM]))
             if RECORD in found and record_in(row, found) is None:
                 claim.delete_results()  # of a removal that was cut off

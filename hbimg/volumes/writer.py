@@ -10,11 +10,13 @@ import json
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from hbimg import __version__
-from hbimg.errors import KeyClashError, UnreadableFileError, VolumeBusyError
+from hbimg.errors import ClaimLostError, KeyClashError, UnreadableFileError, VolumeBusyError
 from hbimg.model import LEVELS
 from hbimg.rowkeys import RowKeyScheme, is_hashed
 from hbimg.store import CHUNK_BYTES, Buffer, Put, Table
@@ -30,17 +32,71 @@ FILE_FACTS = b"h:file"
 CHUNKS_PER_PART = 16
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenVolume:
+    """A volume of which all rows are written, and that nobody sees yet: to be committed or abandoned.
+
+    Where a store says how many bytes to gather (`Table.gathered_bytes`), several are written before they are committed.
+    """
+
+    record: VolumeRecord
+    _content: VolumeContent
+    _claim: Claim
+    _replaced: str | None
+
+    def renew(self) -> None:
+        """Keep others out for longer; call it often while more is written. If the claim was lost, `commit` says so."""
+        with suppress(ClaimLostError):
+            self._claim.renew()
+
+    def commit(self) -> VolumeRecord:
+        """Make it visible and give its record.
+
+        Raises
+        ------
+        ClaimLostError
+            If another process took the volume over; nothing of ours is left then.
+        StoreError
+            If it cannot be proved that all was written, it is not visible.
+        """
+        self._claim.commit(self.record, self._content.header, self._replaced)
+        return self.record
+
+    def abandon(self) -> None:
+        """Delete what was written."""
+        self._claim.abandon()
+
+
 def store_content(
     volumes: VolumeTable, content: VolumeContent, *, replace: bool = False, wait_s: float = 0.0
 ) -> VolumeRecord | None:
-    """Store a volume, unless the same content stands there already.
-
-    Another process that writes this volume is waited for, up to `wait_s` seconds.
+    """Store a volume, unless the same content stands there already: `write_content`, and its commit at once.
 
     Returns
     -------
     VolumeRecord or None
         The new record; None if the key holds the same content already.
+
+    Raises
+    ------
+    HbimgError
+        As `write_content` and `WrittenVolume.commit` do.
+    """
+    written = write_content(volumes, content, replace=replace, wait_s=wait_s)
+    return written.commit() if written else None
+
+
+def write_content(
+    volumes: VolumeTable, content: VolumeContent, *, replace: bool = False, wait_s: float = 0.0
+) -> WrittenVolume | None:
+    """Write the rows of a volume, unless the same content stands there already.
+
+    Another process that writes this volume is waited for, up to `wait_s` seconds.
+
+    Returns
+    -------
+    WrittenVolume or None
+        What is to be committed; None if the key holds the same content already.
 
     Raises
     ------
@@ -68,8 +124,7 @@ def store_content(
     except BaseException:
         claim.abandon()
         raise
-    claim.commit(record, content.header, old.generation if old else None)
-    return record
+    return WrittenVolume(record, content, claim, old.generation if old else None)
 
 
 def _claim_unless_there(volumes: VolumeTable, content: VolumeContent, *, replace: bool, wait_s: float) -> Claim | None:

@@ -428,6 +428,12 @@ class Methods:
         self._region(request.region)
         return pb.FlushRegionResponse(last_flush_time=1, flushed=True), b""
 
+    def ClearRegionBlockCache(self, request, cells):
+        for region in request.region:
+            self._region(region)
+        stats = pb.CacheEvictionStats(evicted_blocks=5 * len(request.region))
+        return pb.ClearRegionBlockCacheResponse(stats=stats), b""
+
     def CompactRegion(self, request, cells):
         self._region(request.region)
         return pb.CompactRegionResponse(), b""

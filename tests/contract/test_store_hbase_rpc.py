@@ -357,6 +357,11 @@ def test_later_batches_wait_for_earlier_ones_of_the_same_row(hbase, table, monke
 # -- tables ----------------------------------------------------------------------------------------------------------
 
 
+def test_block_caches_are_cleared_on_all_servers(hbase, store, table):
+    assert store.admin.clear_block_cache("t") == 15
+    assert hbase.calls.count("ClearRegionBlockCache") == 3
+
+
 def test_two_make_one_table(hbase, store):
     store.create_table("t", TableSettings())
     with open_store(url_of(hbase)) as other, pytest.raises(TableExistsError):

@@ -32,6 +32,7 @@ from seeds import seeds
 from hbimg.errors import HbimgError
 from hbimg.ingest import pipeline
 from hbimg.ingest.keys import KeyRules
+from hbimg.ingest.planned import IngestOptions, Target
 from hbimg.ingest.workers import Pool
 from hbimg.store import open_store
 from hbimg.volumes import VolumeReader, VolumeTable
@@ -109,14 +110,14 @@ def _case(folder: Path, written: dict[str, bytes], label: str, findings: Finding
 
 def broken_rules(folder: Path, written: dict[str, bytes], outcomes: Counter[str]) -> Iterator[str]:
     """Ingest a folder and give each rule that was broken."""
-    options = pipeline.IngestOptions(KeyRules(default_project="fuzz"))
+    options = IngestOptions(KeyRules(default_project="fuzz"))
     said = io.StringIO()
     with open_store("memory:") as store, Pool(1) as pool, contextlib.redirect_stderr(said):
         volumes = VolumeTable.create(store, "t")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             planned, told = pipeline.plan([folder], options, pool, lambda *_: None)
-            told += pipeline.ingest(pipeline.Target(volumes, None), planned, options, pool, lambda *_: None)
+            told += pipeline.ingest(Target(volumes, None), planned, options, pool, lambda *_: None)
         for outcome in told:
             outcomes[outcome.outcome] += 1
             if outcome.outcome not in ("stored", "present") and not outcome.reason:

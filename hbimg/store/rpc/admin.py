@@ -250,6 +250,10 @@ class Admin:
         """Write what a table's regions hold in memory to their files; StoreError."""
         self.region_calls.flush(table)
 
+    def clear_block_cache(self, table: str) -> int:
+        """Have the servers forget what they hold of a table's files in memory, and give how many blocks; StoreError."""
+        return self.region_calls.clear_block_cache(table)
+
     def major_compact(
         self,
         table: str,

@@ -35,6 +35,7 @@ class Persistence:
     """How long something is tried again, in seconds, with pauses that grow."""
 
     wait_s: float
+    longest_pause_s: float = _LONGEST_PAUSE_S
     _deadline: float = field(init=False)
     _pause: float = field(init=False, default=_FIRST_PAUSE_S)
 
@@ -46,7 +47,7 @@ class Persistence:
         if monotonic() + self._pause > self._deadline:
             raise error
         sleep(self._pause)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE_S)
+        self._pause = min(2 * self._pause, self.longest_pause_s)
 
     def restart(self) -> None:
         """Begin anew, since it went on."""

@@ -606,6 +606,24 @@ class CompactRegionResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class CacheEvictionStats(_message.Message):
+    __slots__ = ("evicted_blocks",)
+    EVICTED_BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    evicted_blocks: int
+    def __init__(self, evicted_blocks: _Optional[int] = ...) -> None: ...
+
+class ClearRegionBlockCacheRequest(_message.Message):
+    __slots__ = ("region",)
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    region: _containers.RepeatedCompositeFieldContainer[RegionSpecifier]
+    def __init__(self, region: _Optional[_Iterable[_Union[RegionSpecifier, _Mapping[str, object]]]] = ...) -> None: ...
+
+class ClearRegionBlockCacheResponse(_message.Message):
+    __slots__ = ("stats",)
+    STATS_FIELD_NUMBER: _ClassVar[int]
+    stats: CacheEvictionStats
+    def __init__(self, stats: _Optional[_Union[CacheEvictionStats, _Mapping[str, object]]] = ...) -> None: ...
+
 class GetRegionLoadRequest(_message.Message):
     __slots__ = ("table_name",)
     TABLE_NAME_FIELD_NUMBER: _ClassVar[int]

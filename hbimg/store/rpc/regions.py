@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from time import monotonic, sleep
 
+from google.protobuf.message import Message
+
 from hbimg.errors import StoreBusyError, StoreUnavailableError
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc import hbase_pb2 as pb
@@ -16,6 +18,8 @@ from hbimg.store.rpc.wire import MessageT
 
 _MB = 1 << 20
 _PAUSE_S = 0.25
+#: Longest pause while another flush of a region is waited for, which takes a second or so.
+_FLUSH_PAUSE_S = 0.2
 #: How often a compaction that HBase dropped is asked for anew.
 _REQUESTS = 5
 
@@ -84,8 +88,8 @@ class Regions:
     def flush_region(self, place: RegionPlace) -> None:
         """Write what a region, or what has become of it, holds in memory to files; StoreError."""
         doing = f"flushing table {place.table!r}"
-        persistence = Persistence(self._cluster.wait_s)
         for now in self._successors(place):
+            persistence = Persistence(self._cluster.wait_s, _FLUSH_PAUSE_S)
             # The mark in the log tells that nothing was left to write from that another flush was under way.
             request = pb.FlushRegionRequest(region=now.specifier, write_flush_wal_marker=True)
             while True:
@@ -93,6 +97,15 @@ class Regions:
                 if answer.flushed or answer.wrote_flush_wal_marker:
                     break
                 persistence.pause(StoreBusyError(f"{doing}: region {now.encoded} is being flushed already"))
+
+    def clear_block_cache(self, table: str) -> int:
+        """Have the servers forget the blocks of a table that they hold in memory; give how many. StoreError."""
+        doing = f"clearing the block cache of table {table!r}"
+        kind, cleared = pb.ClearRegionBlockCacheResponse, 0
+        for place in self._locations.all_regions(table):
+            request = pb.ClearRegionBlockCacheRequest(region=[place.specifier])
+            cleared += self._on_region(place, "ClearRegionBlockCache", request, kind, doing).stats.evicted_blocks
+        return cleared
 
     def major_compact(
         self,
@@ -160,7 +173,7 @@ class Regions:
         self,
         place: RegionPlace,
         method: str,
-        request: pb.FlushRegionRequest | pb.CompactRegionRequest | pb.GetRegionInfoRequest,
+        request: Message,
         kind: type[MessageT],
         doing: str,
     ) -> MessageT:

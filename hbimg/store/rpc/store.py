@@ -29,6 +29,9 @@ DURABILITIES = {
     "sync_wal": pb.MutationProto.SYNC_WAL,
     "fsync_wal": pb.MutationProto.FSYNC_WAL,
 }
+#: What is flushed at once in bulk mode. HBase itself flushes meanwhile, a region at 128 MB by default, which bounds its
+#: memory; what a flush costs beside the bytes is spread over a gigabyte, and no more than that has to be done again.
+GATHERED_BYTES = 1 << 30
 ENCODINGS = ("none", "prefix", "diff", "fast_diff", "row_index_v1")
 
 
@@ -47,6 +50,8 @@ class RpcTable(HBaseTable):
         self._unlogged = UnloggedWrites(full_name, admin.region_calls)
         self._writing = Writing(admin.cluster, admin.locations, self._unlogged.record)
         self._durability = DURABILITIES[durability]
+        if durability == "skip_wal":
+            self.gathered_bytes = GATHERED_BYTES
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -93,11 +98,14 @@ class RpcTable(HBaseTable):
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def put_many(self, puts: Iterable[Put]) -> None:
+        self._unlogged.refuse_lost()
         batches = put_batches(self._checked(puts))
         self._writing.write_batches(self._full_name, map(_changes, batches), self._durability)
 
+    def _make_durable(self) -> None:
+        self._unlogged.prove()
+
     def _change_if(self, row: bytes, column: bytes, expected: bytes | None, cells: Cells | None) -> bool:
-        self._unlogged.prove()  # what came before is durable when this is
         change = RowChange(row, cells)
         return self._writing.mutate_if(self._full_name, change, column, expected, pb.MutationProto.FSYNC_WAL)
 

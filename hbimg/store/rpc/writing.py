@@ -160,10 +160,10 @@ class Writing:
             return
         if len(answer.regionActionResult) != len(by_region):
             raise StoreUnavailableError(f"{server} answers for other regions than were asked: run again")
-        if self._written is not None and durability == pb.MutationProto.SKIP_WAL:
-            for place in by_region:
-                self._written(place)
         for (place, changes), result in zip(by_region.items(), answer.regionActionResult, strict=True):
+            # Where the region as a whole is refused, all of its rows are written again, wherever it is then.
+            if self._written and durability == pb.MutationProto.SKIP_WAL and not result.HasField("exception"):
+                self._written(place)
             yield from self._refusals(place, changes, result)
 
     def _refusals(

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hbimg.ingest import pipeline
+from hbimg.ingest import storing
 from hbimg.store import open_store
-from hbimg.volumes.writer import store_content
+from hbimg.volumes.writer import write_content
 
 ARRAY = np.arange(7 * 6 * 5, dtype=np.int16).reshape(7, 6, 5)
 
@@ -337,13 +337,13 @@ def test_files_that_change_during_the_ingest(hbimg, folder, image, monkeypatch, 
         os.utime(path, ns=(1, time.time_ns()))
 
     if moment == "before it is stored":
-        store = store_content
+        write = write_content
 
-        def store_later(*arguments, **options):
+        def write_later(*arguments, **options):
             spoil()
-            return store(*arguments, **options)
+            return write(*arguments, **options)
 
-        monkeypatch.setattr(pipeline, "store_content", store_later)
+        monkeypatch.setattr(storing, "write_content", write_later)
     else:
         from hbimg.volumes import writer
 

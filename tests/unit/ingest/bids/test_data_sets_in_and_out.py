@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hbimg.ingest.keys import KeyRules
-from hbimg.ingest.pipeline import IngestOptions, plan
+from hbimg.ingest.pipeline import plan
+from hbimg.ingest.planned import IngestOptions
 from hbimg.ingest.workers import Pool
 from hbimg.testing.dicom_series import write_series
 
