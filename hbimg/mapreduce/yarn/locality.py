@@ -2,7 +2,8 @@
 
 The witnesses: Hadoop's counters of where it put the maps; the readers, which noted for each volume who served it when
 it was read; and the network interfaces of the nodes, as the kernel counted them from the first start of a task on a
-node to the last end of one there. They are reconciled, and what does not add up is said.
+node to the last end of one there. Beside the interfaces stands what each node's DataNode wrote in the same time: all
+copies but the first came over the network. They are reconciled, and what does not add up is said.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _sources(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
 
 
 def _network(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Give for each node what its interfaces received and sent from its first task's start to its last one's end."""
+    """Give for each node what its interfaces received and sent, and its DataNode wrote, while tasks ran on it."""
     by_host: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for task in tasks:
         if task["network_at_start"] and task["network_at_end"]:
@@ -103,29 +104,55 @@ def _network(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         received, sent = (
             sum(numbers[index] - before.get(name, [0, 0])[index] for name, numbers in after.items()) for index in (0, 1)
         )
+        node = {"host": host, "received_bytes": received, "sent_bytes": sent}
         seconds = last["end_s"] - first["start_s"]
-        found.append({"host": host, "received_bytes": received, "sent_bytes": sent, "seconds": seconds})
+        found.append({**node, "hdfs_written_bytes": _written(first, last), "seconds": seconds})
     return found
+
+
+def _written(first: Mapping[str, Any], last: Mapping[str, Any]) -> int | None:
+    """Give what a node's DataNode wrote between two tasks' start and end; None where it did not tell both times."""
+    before, after = first.get("hdfs_written_at_start"), last.get("hdfs_written_at_end")
+    return None if before is None or after is None or after < before else after - before
 
 
 def _reconciled(seen: Witnessed, network: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     worked = [outcome for outcome in seen.outcomes if outcome.state in (State.DONE, State.FAILED)]
+    elsewhere = [outcome for outcome in worked if not outcome.is_local]
     data = sum(outcome.input_bytes for outcome in worked)
-    written = sum(outcome.output_bytes for outcome in worked)
-    readers = sum(outcome.input_bytes for outcome in worked if not outcome.is_local)
+    readers = sum(outcome.input_bytes for outcome in elsewhere)
+    results = sum(outcome.output_bytes for outcome in elsewhere)
     placed = sum(outcome.input_bytes for outcome in worked if not _was_placed_well(outcome, seen.tasks))
     received = sum(node["received_bytes"] for node in network)
-    # HBase writes a result into its log and later into a file, and HDFS sends each to the other copies' hosts.
-    copies = 2 * written * (seen.replication - 1)
+    copies = _copies_by_data_nodes(network, seen.replication)
+    is_estimate = copies is None
+    if copies is None:
+        # HBase writes a result into its log and later into a file, and HDFS sends each to the other copies' hosts.
+        written = sum(outcome.output_bytes for outcome in worked)
+        copies = min(2 * written * (seen.replication - 1), max(0, received - readers - results))
     found = {
         "data_bytes": data,
         "not_local_by_placement_bytes": placed,
         "not_local_by_readers_bytes": readers,
+        "results_to_other_hosts_bytes": results,
         "received_bytes": received,
-        "copies_of_results_bytes": min(copies, max(0, received - readers)),
+        "copies_of_results_bytes": copies,
+        "other_bytes": received - readers - results - copies,
     }
-    found["other_bytes"] = received - readers - found["copies_of_results_bytes"]
-    return {**found, "disagreements": _disagreements(found, measured=bool(network))}
+    said = _disagreements(found, measured=bool(network))
+    return {**found, "copies_are_estimated": is_estimate, "disagreements": said}
+
+
+def _copies_by_data_nodes(network: Sequence[Mapping[str, Any]], replication: int) -> int | None:
+    """Give the bytes that HDFS sent from host to host while tasks ran; None where not all DataNodes tell.
+
+    All that is written here is written by a RegionServer or a task, whose first copy goes to the DataNode beside it.
+    """
+    written: list[int | None] = [node["hdfs_written_bytes"] for node in network]
+    told = [size for size in written if size is not None]
+    if not told or len(told) < len(written):
+        return None
+    return sum(told) * (replication - 1) // replication
 
 
 def _was_placed_well(outcome: Outcome, tasks: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -147,7 +174,7 @@ def _disagreements(found: Mapping[str, int], *, measured: bool) -> list[str]:
     if measured and abs(other) > TOLERANCE * data:
         what = "job control, other jobs, or blocks that are not local" if other > 0 else "not all nodes were counted"
         said.append(
-            f"the interfaces received {other / 1e6:+,.1f} MB beside reads and copies of results "
+            f"the interfaces received {other / 1e6:+,.1f} MB beside reads, results and their copies "
             f"({other / data:+.1%} of the data): {what}"
         )
     return said

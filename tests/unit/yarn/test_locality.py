@@ -68,10 +68,10 @@ def test_bytes_that_nobody_owns_up_to_are_a_disagreement():
     outcomes = [outcome(1, "w1.site", "w1.site", "m1")]
     part = cluster_part(witnessed(outcomes, [task("m1", "w1.site", "w1.site", 18 * MB)]))
     (said,) = part["reconciled"]["disagreements"]
-    assert "the interfaces received +10.0 MB beside reads and copies of results (+100.0%" in said
+    assert "the interfaces received +10.0 MB beside reads, results and their copies (+100.0%" in said
     less = cluster_part(witnessed([outcome(1, "w1.site", "w3.site", "m1")], [task("m1", "w1.site", "w3.site", 1 * MB)]))
     (said,) = less["reconciled"]["disagreements"]
-    assert "-9.0 MB" in said
+    assert "-13.0 MB" in said  # 10 MB to read and 4 MB of results to send
     assert "not all nodes were counted" in said
 
 
@@ -79,7 +79,24 @@ def test_a_node_is_counted_once_however_many_tasks_it_ran():
     first = task("m1", "w1.site", "w1.site", 3 * MB, 100, 105)
     second = {**task("m2", "w1.site", "w1.site", 8 * MB, 102, 120), "network_at_start": {"eth0": [7 * MB, 9 * MB]}}
     (node,) = cluster_part(witnessed([], [first, second]))["network"]
-    assert node == {"host": "w1.site", "received_bytes": 8 * MB, "sent_bytes": 16 * MB, "seconds": 20}
+    counted = {"received_bytes": 8 * MB, "sent_bytes": 16 * MB, "hdfs_written_bytes": None}
+    assert node == {"host": "w1.site", **counted, "seconds": 20}
+
+
+def test_copies_are_what_the_data_nodes_wrote_less_the_first_ones():
+    outcomes = [outcome(1, "w1.site", "w1.site", "m1"), outcome(2, "w2.site", "w1.site", "m2")]
+    tasks = [task("m1", "w1.site", "w1.site", 3 * MB), task("m2", "w2.site", "w1.site", 17 * MB)]
+    for number, each in enumerate(tasks):
+        each |= {"hdfs_written_at_start": 100 * MB, "hdfs_written_at_end": 104 * MB + number * 4 * MB}
+    sums = cluster_part(witnessed(outcomes, tasks))["reconciled"]
+    assert sums["copies_of_results_bytes"] == 6 * MB  # of 12 MB that both wrote
+    assert sums["results_to_other_hosts_bytes"] == 4 * MB
+    assert sums["other_bytes"] == 20 * MB - 10 * MB - 4 * MB - 6 * MB == 0
+    assert not sums["copies_are_estimated"]
+    tasks[1]["hdfs_written_at_end"] = None  # a DataNode that does not tell, or was started anew: the formula
+    assert cluster_part(witnessed(outcomes, tasks))["reconciled"]["copies_are_estimated"]
+    tasks[1]["hdfs_written_at_end"] = 5 * MB
+    assert cluster_part(witnessed(outcomes, tasks))["reconciled"]["copies_are_estimated"]
 
 
 def test_the_slowest_tasks_say_why():

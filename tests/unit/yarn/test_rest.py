@@ -11,6 +11,7 @@ import pytest
 
 from hbimg.errors import JobError
 from hbimg.mapreduce.yarn.cluster import Cluster
+from hbimg.mapreduce.yarn.data_nodes import written_bytes
 from hbimg.mapreduce.yarn.gather import gather
 from hbimg.mapreduce.yarn.hdfs import Hdfs
 from hbimg.mapreduce.yarn.region_servers import block_locality
@@ -82,7 +83,7 @@ class Hadoop(BaseHTTPRequestHandler):
             f"{jobs}/tasks/t1/attempts": {"taskAttempts": {"taskAttempt": [{**ATTEMPT, "nodeHttpAddress": here}]}},
             "/node/containerlogs/c1/me/stdout/": page,
             "/node/containerlogs/c1/me/stderr/": page,
-            "/jmx": {"beans": [{"percentFilesLocal": 75.0}]},
+            "/jmx": {"beans": [{"percentFilesLocal": 75.0, "BytesWritten": 4321}]},
         }
         found = answers.get(parts.path)
         self.answer(
@@ -207,6 +208,12 @@ def test_why_a_job_failed_is_what_its_task_said(hadoop):
 def test_block_locality_is_that_of_servers_that_tell(hadoop):
     port = int(hadoop[1].properties["dfs.namenode.http-address"].partition(":")[2])
     assert block_locality({"127.0.0.1", "no-such-host.invalid"}, port) == {"127.0.0.1": 75.0}
+
+
+def test_a_data_node_tells_what_it_wrote_or_nothing(hadoop):
+    port = int(hadoop[1].properties["dfs.namenode.http-address"].partition(":")[2])
+    assert written_bytes("127.0.0.1", port) == 4321
+    assert written_bytes("127.0.0.1", 9) is None
 
 
 def test_one_of_two_answers(hadoop):
