@@ -67,11 +67,20 @@ def plan_splits(
     """
     if split_bytes <= 0:
         raise ParameterError(f"split size {split_bytes} bytes: it must be above 0")
-    groups = _groups(records, scheme)
-    splits: list[Split] = []
-    for region, members in groupby(groups, key=_RegionFinder(regions)):
-        splits += _cut(list(members), region.server, split_bytes)
+    (splits,) = plan_splits_of_sizes(records, regions, scheme, [split_bytes])
     return splits
+
+
+def plan_splits_of_sizes(
+    records: Iterable[VolumeRecord], regions: Sequence[Region], scheme: RowKeyScheme, sizes: Sequence[int]
+) -> list[list[Split]]:
+    """Cut volumes into splits of each of some sizes, as `plan_splits` does; groups are gathered once only."""
+    plans: list[list[Split]] = [[] for _ in sizes]
+    for region, members in groupby(_groups(records, scheme), key=_RegionFinder(regions)):
+        groups = list(members)
+        for plan, split_bytes in zip(plans, sizes, strict=True):
+            plan.extend(_cut(groups, region.server, split_bytes))
+    return plans
 
 
 def bytes_to_read(record: VolumeRecord) -> int:

@@ -101,7 +101,6 @@ class MapTask:
             "network_at_start": begin["network"],
             "network_at_end": network_bytes(),
             "hdfs_written_at_start": begin["hdfs_written"],
-            "hdfs_written_at_end": written_bytes(self._host),
         }
 
     def _settings(self, volumes: VolumeTable) -> TaskSettings:
