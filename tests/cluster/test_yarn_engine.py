@@ -233,3 +233,40 @@ def test_a_job_script_runs_on_the_cluster(table, tmp_path):
     assert "mapreduce.job.name = count" in printed
     hbimg("submit", "count.sh", cwd=tmp_path)
     assert len(artefacts(table, "count")) == SUBJECTS * 2
+
+
+TOOL = """
+import os, socket, sys
+source, weight, folder, subject = sys.argv[1:]
+print("about to weigh", subject, "by", os.environ["SCALE"])
+if subject == "sub-3":
+    sys.exit("the scales are broken")
+open(weight, "w").write(str(len(open(source, "rb").read()) * int(os.environ["SCALE"])))
+try:
+    socket.create_connection((os.environ["HEAD"], 9870), 3)
+except OSError:
+    open(folder + "/alone.txt", "w").write("no network")
+"""
+
+
+def test_a_users_tool_runs_there_as_it_does_here(table, tmp_path):
+    """Its script and settings travel; what it writes and says comes back; it has no network; a failure costs itself."""
+    (tmp_path / "weigh.py").write_text(TOOL)
+    command = ["--with", "weigh.py", "--input-as", "nifti", "--stdout", "said.txt", "--env", "SCALE=2"]
+    command += ["--env", f"HEAD={table[3].rpartition('/')[2]}", "--", "python", "weigh.py"]
+    command += ["{input}", "{output:weight.txt}", "{outdir}", "{subject}"]
+
+    def run(name, engine):
+        options = ["run", "exec", *table, "--engine", engine, "--result-name", name]
+        return hbimg(*options, *command, cwd=tmp_path, fails=True)[1]
+
+    for name, engine in (("weight-there", "yarn"), ("weight-here", "local")):
+        said = run(name, engine)
+        assert "10 done, 0 current already, 0 skipped, 2 failed" in said
+        assert "python ended with status 1: the scales are broken" in said
+    there, here = artefacts(table, "weight-there"), artefacts(table, "weight-here")
+    assert there == here
+    assert {name for _, name in here} == {"weight.txt", "said.txt", "alone.txt"}
+    assert len(here) == 10 * 3
+    assert there["made/sub-1/ses-1/T1w", "said.txt"] == b"about to weigh sub-1 by 2\n"
+    assert "10 current already" in run("weight-there", "yarn")
