@@ -182,6 +182,10 @@ class Job(ABC):
         """Tell what of a volume is loaded before `map`."""
         return Need.FRAMES
 
+    def memory_beside_bytes(self) -> int:
+        """Tell what one volume's work takes beside the volume itself, in bytes, where the job knows: a tool's limit."""
+        return 0
+
     def accepts(self, record: VolumeRecord) -> str:  # noqa: ARG002 - for subclasses
         """Give '' for a volume that the job takes, else in a few words why not. Set-aside series come here only
         with `takes_series`.

@@ -270,3 +270,13 @@ def test_a_users_tool_runs_there_as_it_does_here(table, tmp_path):
     assert len(here) == 10 * 3
     assert there["made/sub-1/ses-1/T1w", "said.txt"] == b"about to weigh sub-1 by 2\n"
     assert "10 current already" in run("weight-there", "yarn")
+
+
+def test_a_tool_that_is_too_large_for_its_task_is_one_line(table):
+    """What YARN kills for its size; with a limit, hbimg asks YARN for that much beside the volume."""
+    grow = ["--stdout", "x", "--", "python", "-c", "import time; x = b'x' * 10**9; time.sleep(30)", "{input}"]
+    options = ["run", "exec", *table, "--where", "subject=sub-0 session=ses-0", "-D", "mapreduce.map.maxattempts=1"]
+    message = hbimg(*options, "--result-name", "large", *grow, fails=True)[1]
+    assert "a task took more memory than it was given: give more with --memory" in message.strip().splitlines()[-1]
+    message = hbimg(*options, "--result-name", "large", "--memory-limit", "50GB", *grow, fails=True)[1]
+    assert "and the job takes 50,000 MB beside it: a task needs" in message.strip().splitlines()[-1]

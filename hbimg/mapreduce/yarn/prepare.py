@@ -104,7 +104,7 @@ def _settled(
     """Choose what the user left open, except the size of splits; also give how many tasks run at once."""
     if not nodes:
         raise JobError("YARN has no NodeManager that runs: start one, or run with --engine local")
-    memory_mb, cores = _memory(records, nodes, chosen.memory_mb), max(1, chosen.cores)
+    memory_mb, cores = _memory(job, records, nodes, chosen.memory_mb), max(1, chosen.cores)
     slots = slots_beside_master(nodes, memory_mb, cores, master_mb)
     settings = replace(
         chosen,
@@ -116,20 +116,23 @@ def _settled(
     return settings, slots
 
 
-def _memory(records: Sequence[VolumeRecord], nodes: Sequence[Node], memory_mb: int) -> int:
+def _memory(job: Job, records: Sequence[VolumeRecord], nodes: Sequence[Node], memory_mb: int) -> int:
     largest = max(records, key=lambda record: max(record.frame_bytes, record.file_bytes))
-    size = bytes_to_read(largest)
-    need_mb = memory_needed_mb(size)
+    size, beside = bytes_to_read(largest), job.memory_beside_bytes()
+    need_mb = memory_needed_mb(size, beside)
     have_mb = max(node.memory_mb for node in nodes)
+    what = f"{largest.key} has {size / 1e6:,.0f} MB"
+    if beside:
+        what += f" and the job takes {beside / 1e6:,.0f} MB beside it"
     if memory_mb and memory_mb < need_mb:
         raise JobError(
-            f"--memory {memory_mb} is too little: {largest.key} has {size / 1e6:,.0f} MB, and a task with it and the "
-            f"next one needs {need_mb} MB; give --memory {need_mb}"
+            f"--memory {memory_mb} is too little: {what}, and a task with it and the next one needs {need_mb} MB; give "
+            f"--memory {need_mb}"
         )
     if max(memory_mb, need_mb) > have_mb:
         raise JobError(
-            f"{largest.key} has {size / 1e6:,.0f} MB: a task needs {max(memory_mb, need_mb)} MB, and the largest node "
-            f"gives {have_mb} MB; leave that volume out with --where, or run with --engine local"
+            f"{what}: a task needs {max(memory_mb, need_mb)} MB, and the largest node gives {have_mb} MB; leave that "
+            "volume out with --where, or run with --engine local"
         )
     return memory_mb or need_mb
 

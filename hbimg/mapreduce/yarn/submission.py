@@ -222,9 +222,12 @@ def configuration_file(properties: Mapping[str, str]) -> str:
     return "<configuration>\n" + "\n".join(lines) + "\n</configuration>\n"
 
 
-def memory_needed_mb(largest_bytes: int) -> int:
-    """Give the memory for a task whose largest volume has so many bytes: that volume, the next one, and the rest."""
-    need_mb = _JAVA_MB + _PYTHON_MB + 2 * largest_bytes / 1e6
+def memory_needed_mb(largest_bytes: int, beside_bytes: int = 0) -> int:
+    """Give the memory for a task whose largest volume has so many bytes: that volume, the next one, and the rest.
+
+    `beside_bytes` is what the job takes beside its volumes.
+    """
+    need_mb = _JAVA_MB + _PYTHON_MB + (2 * largest_bytes + beside_bytes) / 1e6
     return int(-(-need_mb // _STEP_MB) * _STEP_MB)
 
 

@@ -205,6 +205,14 @@ def test_why_a_job_failed_is_what_its_task_said(hadoop):
     assert not list(attempt_logs(cluster, application, ("RUNNING",)))
 
 
+def test_a_task_that_was_too_large_is_said_to_be(hadoop, monkeypatch):
+    said = "Container [pid=9] is running 5B beyond the 'PHYSICAL' memory limit. Current usage: 1.1 GB of 1 GB"
+    monkeypatch.setitem(ATTEMPT, "diagnostics", said)
+    cluster = Cluster(hadoop[1])
+    told = first_trouble(cluster, cluster.application("application_1_0007"))
+    assert told.startswith("a task took more memory than it was given: give more with --memory")
+
+
 def test_block_locality_is_that_of_servers_that_tell(hadoop):
     port = int(hadoop[1].properties["dfs.namenode.http-address"].partition(":")[2])
     assert block_locality({"127.0.0.1", "no-such-host.invalid"}, port) == {"127.0.0.1": 75.0}

@@ -77,6 +77,7 @@ def test_a_task_that_cannot_start_tells_hadoop_at_once(tmp_path, python):
 def test_memory_grows_with_the_largest_volume():
     assert memory_needed_mb(0) == 768
     assert memory_needed_mb(500_000_000) == 1792
+    assert memory_needed_mb(0, 4_000_000_000) == 4864  # a tool with a limit
 
 
 @pytest.mark.parametrize("text", ["novalue", "=x", " =x"])
