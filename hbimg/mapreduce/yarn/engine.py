@@ -141,7 +141,8 @@ class YarnRun(Run):
         )
 
     def _note(self, submission: Submission) -> None:
-        self._block_locality = block_locality({split.server for split in submission.splits})
+        hosts = {split.server for split in submission.splits}
+        self._block_locality = block_locality(self._store.url, submission.table, hosts)
         self._submission = {
             "block_locality": dict(self._block_locality),
             "folder": submission.folder,
