@@ -15,7 +15,7 @@ from hbimg.mapreduce.yarn.hdfs import Hdfs
 from hbimg.mapreduce.yarn.order import Order, volumes_file
 from hbimg.mapreduce.yarn.packing import code_package, environment_package, pydoop_jar
 from hbimg.mapreduce.yarn.site import Site
-from hbimg.mapreduce.yarn.split_size import best_splits, slots_beside_master
+from hbimg.mapreduce.yarn.split_size import Speed, best_splits, slots_beside_master
 from hbimg.mapreduce.yarn.submission import ClusterSettings, Submission, memory_needed_mb
 from hbimg.store import Region
 from hbimg.store.hbase_address import HBaseAddress
@@ -76,7 +76,9 @@ def make_submission(
     if settings.split_bytes:
         splits = plan_splits(records, regions, volumes.scheme, settings.split_bytes)
     else:
-        splits, split_bytes = best_splits(records, regions, volumes.scheme, slots, order.pad_to_s)
+        splits, split_bytes = best_splits(
+            records, regions, volumes.scheme, slots, Speed(job.bytes_per_s, order.pad_to_s)
+        )
         settings = replace(settings, split_bytes=split_bytes)
     home = connected.hdfs.home()
     own = class_path(type(job)).partition(":")[0]

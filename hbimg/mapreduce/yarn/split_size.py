@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from hbimg.mapreduce.splits import Split, plan_splits_of_sizes
 from hbimg.mapreduce.yarn.cluster import Node
@@ -11,15 +12,31 @@ from hbimg.rowkeys import RowKeyScheme
 from hbimg.store import Region
 from hbimg.volumes import VolumeRecord
 
-#: What a map task takes until its Python works, two interpreters, and the bytes per second that a fast job works off.
-_START_S, _BYTES_PER_S = 5.0, 20e6
+#: What a map task takes until its Python works: two interpreters.
+_START_S = 5.0
 #: How often the tasks of a job may fill the cluster, beside one task for each region; and the share of the time that
 #: more tasks must save, since they are more work for all.
 _ROUNDS, _WORTHWHILE = (1, 2, 3, 4), 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a worker is, as far as that is known beforehand; the slower of both counts.
+
+    Attributes
+    ----------
+    bytes_per_s : float
+        As the job says.
+    volume_s : float
+        What a volume takes at least, in seconds.
+    """
+
+    bytes_per_s: float
+    volume_s: float = 0.0
+
+
 def best_splits(
-    records: Sequence[VolumeRecord], regions: Sequence[Region], scheme: RowKeyScheme, slots: int, pad_to_s: float
+    records: Sequence[VolumeRecord], regions: Sequence[Region], scheme: RowKeyScheme, slots: int, speed: Speed
 ) -> tuple[list[Split], int]:
     """Cut volumes into splits of the best size, and give that size in bytes; of nearly equal ones the largest.
 
@@ -29,16 +46,16 @@ def best_splits(
     total = sum(record.bytes_to_read for record in records)
     sizes = [max(1, total), *(max(1, total // (slots * rounds)) for rounds in _ROUNDS)]
     plans = plan_splits_of_sizes(records, regions, scheme, sizes)
-    expected = [expected_s(splits, slots, pad_to_s) for splits in plans]
+    expected = [expected_s(splits, slots, speed) for splits in plans]
     best = next(number for number, seconds in enumerate(expected) if seconds * (1 - _WORTHWHILE) <= min(expected))
     return plans[best], sizes[best]
 
 
-def expected_s(splits: Iterable[Split], slots: int, pad_to_s: float) -> float:
+def expected_s(splits: Iterable[Split], slots: int, speed: Speed) -> float:
     """Give the seconds from the first task's launch to the last one's end, if a slot takes the next split when free."""
     free_at = [0.0] * slots
     for split in splits:
-        work_s = max(split.size_bytes / _BYTES_PER_S, len(split.keys) * pad_to_s)
+        work_s = max(split.size_bytes / speed.bytes_per_s, len(split.keys) * speed.volume_s)
         heapq.heapreplace(free_at, free_at[0] + _START_S + work_s)
     return max(free_at)
 

@@ -8,7 +8,7 @@ import pytest
 
 from hbimg.mapreduce.splits import plan_splits
 from hbimg.mapreduce.yarn.cluster import Node
-from hbimg.mapreduce.yarn.split_size import best_splits, expected_s, slots_beside_master
+from hbimg.mapreduce.yarn.split_size import Speed, best_splits, expected_s, slots_beside_master
 from hbimg.model import VolumeKey
 from hbimg.rowkeys import KeyRange, RowKeyScheme
 from hbimg.store import Region
@@ -16,6 +16,7 @@ from hbimg.volumes import VolumeRecord
 
 MB = 1_000_000
 SCHEME = RowKeyScheme("subject")
+FAST = Speed(20e6)
 
 
 def volumes(count, size):
@@ -28,8 +29,8 @@ def regions(count, of):
     return [Region(KeyRange(start, stop), f"w{number % 3}") for number, (start, stop) in enumerate(pairwise(borders))]
 
 
-def chosen(count, size, region_count, slots, pad_to_s=0.0):
-    splits, split_bytes = best_splits(volumes(count, size), regions(region_count, count), SCHEME, slots, pad_to_s)
+def chosen(count, size, region_count, slots, speed=FAST):
+    splits, split_bytes = best_splits(volumes(count, size), regions(region_count, count), SCHEME, slots, speed)
     assert splits == plan_splits(volumes(count, size), regions(region_count, count), SCHEME, split_bytes)
     return splits
 
@@ -46,16 +47,18 @@ def test_long_work_leaves_no_slot_idle():
     assert len(few) == 6
     many = chosen(48, 100 * MB, 6, 5)
     assert len(many) >= 12
-    assert expected_s(many, 5, 0) < 0.85 * expected_s(few, 5, 0)
-    assert len(chosen(48, MB, 6, 5, pad_to_s=20)) >= 12  # padding is work too
+    assert expected_s(many, 5, FAST) < 0.85 * expected_s(few, 5, FAST)
+    assert len(chosen(48, MB, 6, 5, Speed(20e6, 20.0))) >= 12  # padding is work too
+    assert len(chosen(48, 10 * MB, 6, 5)) == 6
+    assert len(chosen(48, 10 * MB, 6, 5, Speed(1e6))) >= 12  # a tool is taken to be slow
 
 
 def test_what_is_expected():
     splits = plan_splits(volumes(4, 100 * MB), regions(2, 4), SCHEME, 100 * MB)
     assert len(splits) == 4
-    assert expected_s(splits, 4, 0) == 5 + 5  # its start, and 100 MB at 20 MB/s
-    assert expected_s(splits, 2, 0) == 20
-    assert expected_s(splits, 3, 7.5) == 25
+    assert expected_s(splits, 4, FAST) == 5 + 5  # its start, and 100 MB at 20 MB/s
+    assert expected_s(splits, 2, FAST) == 20
+    assert expected_s(splits, 3, Speed(20e6, 7.5)) == 25
 
 
 @pytest.mark.parametrize(
