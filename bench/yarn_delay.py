@@ -3,13 +3,15 @@
 Run it on the machine with the engine, with the cluster up, this code on its nodes (`docker/cluster test --collect-only
 -q`) and nobody else on it::
 
-    python bench/yarn_delay.py --delays=-1,5,40,100000
+    python bench/yarn_delay.py --delays=-1:-1,40:-1,40:0
 
-The workers get as many slots as --slots says (the application master takes one besides), and all hold the same: each is
-the host of a third of the volumes. Volumes are small and padded, so that all tasks take equally long. A delay is YARN's
-`yarn.scheduler.capacity.node-locality-delay`: how many offers of a slot a map lets pass that are not on its own host; a
-node offers once a second. -1 is no waiting, 100000 is for ever. `idle` is the share of the slots' time between the
-first map's launch and the last one's end in which they had no map.
+The workers get as many slots as --slots says, the first one room for the application master besides, and all hold the
+same: each is the host of a third of the volumes. Volumes are small and padded, so that all tasks take equally long. A
+delay is two of YARN's settings, `yarn.scheduler.capacity.node-locality-delay` and `...rack-locality-additional-delay`:
+how many offers of a slot a map lets pass that are not on its own host, and how many more that are in another rack; a
+node offers once a second, and YARN waits for at most as many as there are nodes. -1 is no waiting for the first, and
+for the second fewer offers, the fewer maps are left. `idle` is the share of the slots' time between the first map's launch and the
+last one's end in which they had no map.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ CLIENT = shlex.split(os.environ.get("HBIMG_CLUSTER_CLIENT", "docker exec -i clie
 URL, TABLE = "hbase://head", "bench_yarn_delay"
 QUEUES = "/etc/hbimg-cluster/capacity-scheduler.xml"
 TASK_MB = 768  # what hbimg asks for a task with small volumes
+MASTER_MB = 2048  # more than the smaller workers have: so the application master is always on the first one
 
 FILL = """
 from hbimg.model import VolumeKey
@@ -76,8 +79,9 @@ def slots_of_workers(slots: list[int]) -> Iterator[None]:
     if len(nodes) != len(slots):
         sys.exit(f"--slots has {len(slots)} numbers, YARN has {len(nodes)} workers")
     try:
-        for node, count in zip(nodes, slots, strict=True):
-            set_resource(node["id"], count * TASK_MB, count)
+        for number, (node, count) in enumerate(zip(nodes, slots, strict=True)):
+            is_first = number == 0
+            set_resource(node["id"], count * TASK_MB + is_first * MASTER_MB, count + is_first)
         yield
     finally:
         for node in nodes:
@@ -109,15 +113,26 @@ def set_queues(text: str) -> None:
     output_of("docker", "exec", "head", "yarn", "rmadmin", "-refreshQueues")
 
 
-def with_delay(queues: str, delay: int) -> str:
-    """Give settings of queues with another delay."""
-    return re.sub(r"(node-locality-delay</name><value>)-?\d+", rf"\g<1>{delay}", queues)
+def with_delay(queues: str, delay: str) -> str:
+    """Give settings of queues with another delay, NODE:RACK."""
+    for name, value in zip(("node-locality-delay", "rack-locality-additional-delay"), delay.split(":"), strict=True):
+        queues, count = re.subn(rf"({name}</name><value>)-?\d+", rf"\g<1>{value}", queues)
+        if not count:
+            sys.exit(f"{QUEUES} has no {name}: it is older than this code")
+    return queues
 
 
 def run(seconds: float, split_bytes: int) -> dict[str, Any]:
     """Run the job and give its report."""
     words = ["run", "checksum", "--table", TABLE, "--store", URL, "--engine", "yarn", "--force", "--json"]
-    words += ["--pad-to", str(seconds), "--split-size", f"{split_bytes}B"]
+    words += [
+        "-D",
+        f"yarn.app.mapreduce.am.resource.mb={MASTER_MB}",
+        "--pad-to",
+        str(seconds),
+        "--split-size",
+        f"{split_bytes}B",
+    ]
     found: dict[str, Any] = json.loads(output_of(*CLIENT, "python", "-m", "hbimg", *words))["report"]
     return found
 
@@ -129,30 +144,29 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--in-split", type=int, default=2)
     parser.add_argument("--slots", default="4,2,1")
-    parser.add_argument("--delays", default="-1,5,40,100000")
+    parser.add_argument("--delays", default="-1:-1,40:-1,40:0")
     parser.add_argument("--repeats", type=int, default=1)
     chosen = parser.parse_args()
     slots = [int(count) for count in chosen.slots.split(",")]
-    delays = [int(delay) for delay in chosen.delays.split(",")]
-    found: dict[int, list[dict[str, Any]]] = {delay: [] for delay in delays}
+    found: dict[str, list[dict[str, Any]]] = {delay: [] for delay in chosen.delays.split(",")}
     try:
         size = int(fill(chosen.volumes))
         with slots_of_workers(slots), kept_queues() as queues:
             run(0, size * chosen.volumes)  # packages travel
             for _ in range(chosen.repeats):
-                for delay in delays:
+                for delay, reports in found.items():
                     set_queues(with_delay(queues, delay))
-                    found[delay].append(run(chosen.seconds, chosen.in_split * size))
-                    print(f"{delay}: {found[delay][-1]['wall_clock_s']:.1f} s", file=sys.stderr, flush=True)
+                    reports.append(run(chosen.seconds, chosen.in_split * size))
+                    print(f"{delay}: {reports[-1]['wall_clock_s']:.1f} s", file=sys.stderr, flush=True)
     finally:
         fill(0)
     print("| offers let pass | maps | data-local | read elsewhere | wall s | maps from first to last s | idle |")
     print("|---|---|---|---|---|---|---|")
     for delay, reports in found.items():
-        print(line(delay, reports, sum(slots) - 1))
+        print(line(delay, reports, sum(slots)))
 
 
-def line(delay: int, reports: list[dict[str, Any]], slots: int) -> str:
+def line(delay: str, reports: list[dict[str, Any]], slots: int) -> str:
     """Give a delay's line of the table: medians."""
     maps = [report["cluster"]["maps"] for report in reports]
     spans, idle = [], []
