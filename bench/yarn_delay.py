@@ -10,8 +10,8 @@ same: each is the host of a third of the volumes. Volumes are small and padded, 
 delay is two of YARN's settings, `yarn.scheduler.capacity.node-locality-delay` and `...rack-locality-additional-delay`:
 how many offers of a slot a map lets pass that are not on its own host, and how many more that are in another rack; a
 node offers once a second, and YARN waits for at most as many as there are nodes. -1 is no waiting for the first, and
-for the second fewer offers, the fewer maps are left. `idle` is the share of the slots' time between the first map's launch and the
-last one's end in which they had no map.
+for the second fewer offers, the fewer maps are left. `idle` is the share of the slots' time between the first map's
+launch and the last one's end in which they had no map.
 """
 
 from __future__ import annotations
