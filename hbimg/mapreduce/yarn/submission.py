@@ -128,7 +128,7 @@ class Submission:
             # A copy of a task would read its volumes a second time, mostly from afar, and win nothing: tasks are equal.
             "mapreduce.map.speculative": "false",
             "mapreduce.reduce.speculative": "false",
-            # A task of a node that is gone runs again once YARN has tried to end the old one there: not for three minutes.
+            # A task of a node that is gone runs again when YARN has given up ending it there: not after three minutes.
             "yarn.client.nodemanager-connect.max-wait-ms": "20000",
             "yarn.client.nodemanager-connect.retry-interval-ms": "2000",
             # What a task that was committed left stays, even if the job is killed.
