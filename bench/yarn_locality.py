@@ -1,14 +1,20 @@
-"""One job on the mini-cluster, reading on the own host against reading all over the network: wall-clock and bytes.
+"""One job on the mini-cluster, its maps beside their data against its maps elsewhere: wall-clock and network bytes.
 
 Run it on the machine with the engine, as root, with the cluster up and this code on its nodes (`docker/cluster test
---collect-only`); nobody else may use the cluster meanwhile, since its links are shaped::
+--collect-only -q`, which also brings the T1 along); nobody else may use the cluster meanwhile, since its links are
+shaped::
 
-    python bench/yarn_locality.py --links 0,200,50 --repeats 3
+    python bench/yarn_locality.py --links 0,200,50 --repeats 3 --json docs/figures/yarn-locality.json
+    python bench/yarn_locality_figure.py docs/figures/yarn-locality.json docs/figures/yarn-locality.png
 
-The rivals run in turn, in one table. `own host` is hbimg's default. `one gateway` reads and writes through the head's
-Thrift server, as from shared storage: every byte leaves its worker, and comes in again. A link's speed (Mbit/s, 0: as
-it is) is that of each worker's way out, set with `tc` in its network namespace. `tasks` is the time from the first
-task's start to the last one's end; what is left of the wall-clock is planning, submission and staging.
+The rivals run in turn, on one table with one region on each worker. `own host` is hbimg's default. `other host` is the
+same job, every map on another worker than its data (yarn_rivals.py tells how): all else is equal. `one gateway` has its
+maps beside their data too, but reads and writes through the head's Thrift server, as from one shared store.
+
+A link's speed (Mbit/s, 0: as it is) is that of each machine's way out, the head's too, set with `tc` in its network
+namespace. `net` is what the workers' interfaces received from the job's submission to its end, control, packages and
+HDFS's copies of results among it; `read over net` is what the tasks' readers had from another machine; `else` is what
+the interfaces received while tasks ran and neither readers, nor results, nor HDFS's copies account for.
 """
 
 from __future__ import annotations
@@ -20,56 +26,38 @@ import shlex
 import statistics
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 CLIENT = shlex.split(os.environ.get("HBIMG_CLUSTER_CLIENT", "docker exec -i client"))
 WORKERS = ("worker1", "worker2", "worker3")
-STORES = {"own host": "hbase://head", "one gateway": "hbase://head?client=thrift&own_host=no"}
-TABLE = "bench_yarn"
-
-FILL = """
-import sys
-from hbimg.model import VolumeKey
-from hbimg.store import open_store
-from hbimg.testing.volumes import nifti_content, smooth_voxels
-from hbimg.volumes import VolumeTable, store_content
-count, size = int(sys.argv[1]), int(sys.argv[2])
-with open_store("hbase://head") as store:
-    if NAME in store.tables():
-        store.drop_table(NAME)
-    if count:
-        cuts = tuple(b"made,sub-%03d!" % round(n * count / 6) for n in range(1, 6))
-        volumes = VolumeTable.create(store, NAME, splits=cuts)
-        voxels = smooth_voxels((size, size, size))
-        for n in range(count):
-            store_content(volumes, nifti_content(VolumeKey("made", f"sub-{n:03d}", "ses", "T1w"), voxels + n))
-"""
+RIVALS = ("own host", "other host", "one gateway")
+INSIDE = Path(__file__).with_name("yarn_rivals.py")
 
 
-def in_client(*words: str, text: str = "") -> str:
-    """Run a command in the client container and give what it prints."""
-    done = subprocess.run([*CLIENT, *words], input=text, capture_output=True, text=True, check=False)
+def in_client(*words: str) -> str:
+    """Run a command of yarn_rivals.py in the client container and give what it prints."""
+    command = [*CLIENT, "python", "-", *words]
+    done = subprocess.run(command, input=INSIDE.read_text(), capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(done.stderr)
+        raise RuntimeError(f"{words}: {done.stderr}")
     return done.stdout
 
 
-def fill(count: int, size: int) -> None:
-    """Make the table with so many cubes of int16 with edges of so many voxels; none: only delete it."""
-    in_client("python", "-", str(count), str(size), text=f"NAME = {TABLE!r}\n{FILL}")
+def process_of(container: str) -> str:
+    """Give the id of a container's first process, whose network is the container's."""
+    return subprocess.check_output(["docker", "inspect", "-f", "{{.State.Pid}}", container], text=True).strip()
 
 
 @contextmanager
 def links(mbit: int) -> Iterator[None]:
-    """Shape what leaves each worker to so many Mbit/s; 0 leaves the links as they are."""
+    """Shape what leaves each machine to so many Mbit/s; 0 leaves the links as they are."""
     shaped = []
     try:
-        for worker in WORKERS if mbit else ():
-            process = subprocess.check_output(["docker", "inspect", "-f", "{{.State.Pid}}", worker], text=True).strip()
-            inside = ["nsenter", "-t", process, "-n", "tc", "qdisc"]
+        for container in (*WORKERS, "head") if mbit else ():
+            inside = ["nsenter", "-t", process_of(container), "-n", "tc", "qdisc"]
             shape = ["add", "dev", "eth0", "root", "tbf", "rate", f"{mbit}mbit", "burst", "128kb", "latency", "200ms"]
             subprocess.run([*inside, *shape], check=True)
             shaped.append(inside)
@@ -79,58 +67,89 @@ def links(mbit: int) -> Iterator[None]:
             subprocess.run([*inside, "del", "dev", "eth0", "root"], check=True)
 
 
-def run(store: str, more: list[str]) -> dict[str, Any]:
-    """Run the job and give its report."""
-    words = ["run", "compress", "--table", TABLE, "--store", store, "--engine", "yarn", "--force", "--json", *more]
-    found: dict[str, Any] = json.loads(in_client("python", "-m", "hbimg", *words))["report"]
+def received_bytes() -> int:
+    """Give what the workers' interfaces have received."""
+    total = 0
+    for worker in WORKERS:
+        lines = Path(f"/proc/{process_of(worker)}/net/dev").read_text().splitlines()[2:]
+        total += sum(int(line.split()[1]) for line in lines if not line.strip().startswith("lo:"))
+    return total
+
+
+def measure(rival: str, mbit: int) -> dict[str, Any]:
+    """Run the job once."""
+    before = received_bytes()
+    found = json.loads(in_client("run", rival))
+    found |= {"rival": rival, "link_mbit": mbit, "received_bytes": received_bytes() - before}
+    print(f"{mbit} Mbit/s, {rival}: {found['wall_s']:.1f} s", file=sys.stderr, flush=True)
     return found
 
 
 def main() -> None:
-    """Run the rivals in turn and print the table."""
+    """Run the rivals in turn, print the table, and keep the figures."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--volumes", type=int, default=24)
-    parser.add_argument("--size", type=int, default=160)
+    parser.add_argument("--volumes", type=int, default=15)
+    parser.add_argument("--series", default="/srv/hbimg/data/t1-structural/dicoms", help="in the client")
     parser.add_argument("--links", default="0")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("more", nargs="*", help="more options of hbimg run")
+    parser.add_argument("--gateway-repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="add each run to this file")
     chosen = parser.parse_args()
-    fill(chosen.volumes, chosen.size)
-    reports: dict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
+    found = json.loads(chosen.json.read_text()) if chosen.json and chosen.json.exists() else []
     try:
-        run(STORES["own host"], chosen.more)  # packages travel, blocks get into the caches
+        in_client("fill", str(chosen.volumes), chosen.series)
+        in_client("run", "own host")  # packages travel, blocks get into the caches
         for mbit in map(int, chosen.links.split(",")):
             with links(mbit):
                 for repeat in range(chosen.repeats):
-                    for name in list(STORES)[:: 1 if repeat % 2 == 0 else -1]:
-                        reports[mbit, name].append(run(STORES[name], chosen.more))
+                    rivals = RIVALS if repeat < chosen.gateway_repeats else RIVALS[:2]
+                    for rival in rivals[:: 1 if repeat % 2 == 0 else -1]:
+                        found.append(measure(rival, mbit))
+                        if chosen.json:
+                            chosen.json.write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
     finally:
-        fill(0, 0)
-    print(
-        "| link Mbit/s | reading | data-local maps | wall s (min - max) | tasks s | read s | received / data | to own |"
-    )
+        in_client("drop")
+        print_table(found)
+
+
+def print_table(found: list[dict[str, Any]]) -> None:
+    """Print medians, one line for each link and rival."""
+    print("| link Mbit/s | maps | local to Hadoop | wall s (min - max) | to own host | tasks s | read s | net MB |")
     print("|---|---|---|---|---|---|---|---|")
-    for (mbit, name), found in reports.items():
-        print(line(mbit, name, found, statistics.median(r["wall_clock_s"] for r in reports[mbit, "own host"])))
+    groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for one in found:
+        groups.setdefault((one["link_mbit"], one["rival"]), []).append(one)
+    for (mbit, rival), runs in groups.items():
+        base_s = statistics.median(one["wall_s"] for one in groups[mbit, "own host"])
+        print(times_line(mbit, rival, runs, base_s))
+    print("\n| link Mbit/s | maps | data MB | read over net | results to others MB | HDFS's copies MB | else |")
+    print("|---|---|---|---|---|---|---|")
+    for (mbit, rival), runs in groups.items():
+        print(bytes_line(mbit, rival, runs))
 
 
-def line(mbit: int, name: str, reports: list[dict[str, Any]], base_s: float) -> str:
-    """Give a rival's line of the table: medians, and the wall-clock's ratio to that of reading on the own host."""
-    walls = [report["wall_clock_s"] for report in reports]
-    maps = [report["cluster"]["maps"] for report in reports]
-    local = f"{sum(m['data_local'] for m in maps)} of {sum(m['launched'] for m in maps)}"
-    begun = [
-        [(a["start_s"], a["end_s"]) for a in report["cluster"]["attempts"] if a["end_s"] is not None]
-        for report in reports
-    ]
-    tasks = statistics.median(max(end for _, end in spans) - min(start for start, _ in spans) for spans in begun)
-    read = statistics.median(report["seconds"]["read"] for report in reports)
-    sums = [report["cluster"]["reconciled"] for report in reports]
-    received = statistics.median(s["received_bytes"] / s["data_bytes"] for s in sums)
-    wall = statistics.median(walls)
+def times_line(mbit: int, rival: str, runs: list[dict[str, Any]], base_s: float) -> str:
+    """Give a rival's line of the first table."""
+    walls = [one["wall_s"] for one in runs]
+    local = f"{sum(one['maps']['data_local'] for one in runs)} of {sum(one['maps']['launched'] for one in runs)}"
+    wall, tasks = statistics.median(walls), statistics.median(one["tasks_s"] for one in runs)
+    read = statistics.median(one["seconds"]["read"] for one in runs)
+    net = statistics.median(one["received_bytes"] for one in runs)
     return (
-        f"| {mbit or 'as is'} | {name} | {local} | {wall:.1f} ({min(walls):.1f} - {max(walls):.1f}) | {tasks:.1f} | "
-        f"{read:.1f} | {received:.1%} | {wall / base_s:.2f} |"
+        f"| {mbit or 'as is'} | {rival} | {local} | {wall:.1f} ({min(walls):.1f} - {max(walls):.1f}) | "
+        f"{wall / base_s:.2f} | {tasks:.1f} | {read:.1f} | {net / 1e6:,.0f} |"
+    )
+
+
+def bytes_line(mbit: int, rival: str, runs: list[dict[str, Any]]) -> str:
+    """Give a rival's line of the second table."""
+    middle = {name: statistics.median(one["reconciled"][name] for one in runs) for name in runs[0]["reconciled"]
+              if name.endswith("_bytes")}  # fmt: skip
+    data = middle["data_bytes"]
+    return (
+        f"| {mbit or 'as is'} | {rival} | {data / 1e6:,.0f} | {middle['not_local_by_readers_bytes'] / data:.1%} | "
+        f"{middle['results_to_other_hosts_bytes'] / 1e6:,.0f} | {middle['copies_of_results_bytes'] / 1e6:,.0f} | "
+        f"{middle['other_bytes'] / data:.1%} |"
     )
 
 

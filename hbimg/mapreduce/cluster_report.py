@@ -15,10 +15,13 @@ def cluster_lines(report: Mapping[str, Any]) -> Iterator[str]:
         f"{maps['other']} other; {maps['failed']} failed, {maps['killed']} killed"
     )
     data, remote = max(1, sums["data_bytes"]), sums["not_local_by_readers_bytes"]
+    copies = "copies of results, by estimate" if sums.get("copies_are_estimated", True) else "copies that HDFS made"
     yield (
         f"network    nodes received {megabytes(sums['received_bytes'])} while tasks ran: {megabytes(remote)} "
         f"({remote / data:.1%} of the data) read from other hosts, "
-        f"{megabytes(sums['copies_of_results_bytes'])} copies of results, {megabytes(sums['other_bytes'])} else"
+        f"{megabytes(sums.get('results_to_other_hosts_bytes', 0))} results sent there, "
+        f"{megabytes(sums['copies_of_results_bytes'])} {copies}, {megabytes(sums['other_bytes'])} "
+        f"({sums['other_bytes'] / data:.1%}) else"
     )
     for line in sums["disagreements"]:
         yield f"  !        {line}"

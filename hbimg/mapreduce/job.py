@@ -170,6 +170,8 @@ class Job(ABC):
         Whether a result of an earlier run is never current, because the job checks rather than makes.
     takes_series : bool
         Whether it takes series that were set aside too, which have files but neither planes nor geometry.
+    bytes_per_s : float
+        How fast one worker is, about: it decides into how many tasks a job is cut, and nothing else. Little is safe.
     """
 
     name: ClassVar[str]
@@ -177,10 +179,15 @@ class Job(ABC):
     examples: ClassVar[tuple[str, ...]] = ()
     always_anew: ClassVar[bool] = False
     takes_series: ClassVar[bool] = False
+    bytes_per_s: ClassVar[float] = 1e6
 
     def need(self, record: VolumeRecord) -> Need:  # noqa: ARG002 - for subclasses
         """Tell what of a volume is loaded before `map`."""
         return Need.FRAMES
+
+    def memory_beside_bytes(self) -> int:
+        """Tell what one volume's work takes beside the volume itself, in bytes, where the job knows: a tool's limit."""
+        return 0
 
     def accepts(self, record: VolumeRecord) -> str:  # noqa: ARG002 - for subclasses
         """Give '' for a volume that the job takes, else in a few words why not. Set-aside series come here only

@@ -78,10 +78,15 @@ def plan_splits(
     if split_bytes <= 0:
         raise ParameterError(f"split size {split_bytes} bytes: it must be above 0")
     units = _groups(records, scheme) if whole_groups else _volumes(records, scheme)
-    splits: list[Split] = []
-    for region, members in groupby(units, key=_RegionFinder(regions)):
-        splits += _cut(list(members), region.server, split_bytes)
+    (splits,) = _cut_all(units, regions, [split_bytes])
     return splits
+
+
+def plan_splits_of_sizes(
+    records: Iterable[VolumeRecord], regions: Sequence[Region], scheme: RowKeyScheme, sizes: Sequence[int]
+) -> list[list[Split]]:
+    """Cut volumes into splits of each of some sizes, as `plan_splits` does; groups are gathered once only."""
+    return _cut_all(_groups(records, scheme), regions, sizes)
 
 
 def bytes_to_read(record: VolumeRecord) -> int:
@@ -113,6 +118,16 @@ class _RegionFinder:
         while self._regions[self._index].range.stop and unit.range.start not in self._regions[self._index].range:
             self._index += 1
         return self._regions[self._index]
+
+
+def _cut_all(units: Iterable[_Unit], regions: Sequence[Region], sizes: Sequence[int]) -> list[list[Split]]:
+    """Cut units into splits of each of some sizes, region by region."""
+    plans: list[list[Split]] = [[] for _ in sizes]
+    for region, members in groupby(units, key=_RegionFinder(regions)):
+        found = list(members)
+        for plan, split_bytes in zip(plans, sizes, strict=True):
+            plan.extend(_cut(found, region.server, split_bytes))
+    return plans
 
 
 def _cut(units: list[_Unit], server: str, split_bytes: int) -> Iterator[Split]:

@@ -22,6 +22,7 @@ class Checksum(Job):
 
     name: ClassVar[str] = "checksum"
     version: ClassVar[str] = "1"
+    bytes_per_s: ClassVar[float] = 20e6
     always_anew: ClassVar[bool] = True
     takes_series: ClassVar[bool] = True
     examples: ClassVar[tuple[str, ...]] = (

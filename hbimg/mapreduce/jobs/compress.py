@@ -24,6 +24,7 @@ class Compress(Job):
 
     name: ClassVar[str] = "compress"
     version: ClassVar[str] = "2"
+    bytes_per_s: ClassVar[float] = 20e6
     examples: ClassVar[tuple[str, ...]] = (
         "hbimg run compress --table t1",
         "hbimg run compress --table t1 --level libdeflate-9 --result-name archive --where 'scan=*T1w'",

@@ -53,6 +53,7 @@ class Dicom2Nifti(Job):
 
     name: ClassVar[str] = "dicom2nifti"
     version: ClassVar[str] = f"2 dcm2niix {_converter_version()}"
+    bytes_per_s: ClassVar[float] = 20e6
     examples: ClassVar[tuple[str, ...]] = (
         "hbimg run dicom2nifti --table t1",
         "hbimg run dicom2nifti --table t1 --uncompressed --where 'adhd/sub-0*'",

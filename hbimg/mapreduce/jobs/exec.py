@@ -101,6 +101,10 @@ class Exec(Job):
         """What the form of the input needs."""
         return need_of(record, self.input_as, by_frame=self.per == "frame")
 
+    def memory_beside_bytes(self) -> int:
+        """What the command may take, if that is limited."""
+        return bytes_of(self.memory_limit, "memory-limit")
+
     def accepts(self, record: VolumeRecord) -> str:
         """Refuse volumes that cannot be given in the form that was asked for."""
         if record.missing is not None and not self.accept_incomplete:

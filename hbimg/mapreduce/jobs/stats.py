@@ -36,6 +36,7 @@ class Stats(ReducingJob):
 
     name: ClassVar[str] = "stats"
     version: ClassVar[str] = "2"
+    bytes_per_s: ClassVar[float] = 20e6
     examples: ClassVar[tuple[str, ...]] = (
         "hbimg run stats --table t1",
         "hbimg run stats --table t1 --by subject --bins 100 --range 0,4095 > stats.csv",

@@ -19,6 +19,7 @@ from hbimg.mapreduce.registry import class_path, load_class
 from hbimg.mapreduce.run import Progress, Run, RunResult, RunSettings
 from hbimg.mapreduce.splits import bytes_to_read
 from hbimg.mapreduce.yarn.cluster import Application
+from hbimg.mapreduce.yarn.data_nodes import written_by_host
 from hbimg.mapreduce.yarn.gather import Gathered, gather, listed_keys, with_lanes
 from hbimg.mapreduce.yarn.locality import Witnessed, cluster_part
 from hbimg.mapreduce.yarn.order import Order
@@ -140,7 +141,8 @@ class YarnRun(Run):
         )
 
     def _note(self, submission: Submission) -> None:
-        self._block_locality = block_locality({split.server for split in submission.splits})
+        hosts = {split.server for split in submission.splits}
+        self._block_locality = block_locality(self._store.url, submission.table, hosts)
         self._submission = {
             "block_locality": dict(self._block_locality),
             "folder": submission.folder,
@@ -230,6 +232,8 @@ class YarnRun(Run):
             cluster.counters(self._application),
             self._block_locality,
             int(self._connected.site.properties.get("dfs.replication", "3")),
+            written_by_host({task["host"] for task in self._gathered.tasks.values()}),
+            time.time(),
         )
 
     def _report(self, outcomes: list[Outcome]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 The witnesses: Hadoop's counters of where it put the maps; the readers, which noted for each volume who served it when
 it was read; and the network interfaces of the nodes, as the kernel counted them from the first start of a task on a
-node to the last end of one there. They are reconciled, and what does not add up is said.
+node to the last end of one there. Beside the interfaces stands what each node's DataNode wrote from the first task on:
+all copies but the first came over the network. They are reconciled, and what does not add up is said.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hbimg.mapreduce.outcomes import Outcome, State, same_host
+from hbimg.mapreduce.yarn.data_nodes import FRESH_S
 
 #: Share of the data above which witnesses are said to disagree.
 TOLERANCE = 0.02
 _SLOWEST = 5
+#: Up to so many seconds after a node's last task what its DataNode has written is taken to be the job's.
+_SOON_S = 60.0
 _PARTS = ("staging", "waiting for reads", "computing", "writing", "padding")
 
 
@@ -38,6 +42,10 @@ class Witnessed:
         Percent of the blocks of a RegionServer's files that lie on its own host, at the start.
     replication : int
         Copies that HDFS keeps of a block.
+    hdfs_written : mapping of str to int
+        What the DataNodes of the tasks' hosts had written when all was over; a host that does not tell is left out.
+    asked_s : float
+        When they said so.
     """
 
     outcomes: Sequence[Outcome]
@@ -46,11 +54,13 @@ class Witnessed:
     counters: Mapping[str, int] = field(default_factory=dict)
     block_locality: Mapping[str, float] = field(default_factory=dict)
     replication: int = 3
+    hdfs_written: Mapping[str, int] = field(default_factory=dict)
+    asked_s: float = 0.0
 
 
 def cluster_part(seen: Witnessed) -> dict[str, Any]:
     """Make the part of the report, ready for JSON."""
-    network = _network(seen.tasks.values())
+    network = _network(seen)
     attempts = _attempts(seen)
     return {
         "maps": _maps(seen.counters),
@@ -89,10 +99,10 @@ def _sources(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     return [{"host": host, "own_bytes": own[host], "other_bytes": dict(others[host])} for host in hosts]
 
 
-def _network(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Give for each node what its interfaces received and sent from its first task's start to its last one's end."""
+def _network(seen: Witnessed) -> list[dict[str, Any]]:
+    """Give for each node what its interfaces received and sent, and its DataNode wrote, while tasks ran on it."""
     by_host: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for task in tasks:
+    for task in seen.tasks.values():
         if task["network_at_start"] and task["network_at_end"]:
             by_host[task["host"]].append(task)
     found = []
@@ -103,29 +113,62 @@ def _network(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         received, sent = (
             sum(numbers[index] - before.get(name, [0, 0])[index] for name, numbers in after.items()) for index in (0, 1)
         )
+        node = {"host": host, "received_bytes": received, "sent_bytes": sent}
         seconds = last["end_s"] - first["start_s"]
-        found.append({"host": host, "received_bytes": received, "sent_bytes": sent, "seconds": seconds})
+        found.append({**node, "hdfs_written_bytes": _written(seen, host, mine), "seconds": seconds})
     return found
+
+
+def _written(seen: Witnessed, host: str, tasks: Sequence[Mapping[str, Any]]) -> int | None:
+    """Give what a node's DataNode wrote since the first of its tasks began; None where that is not known.
+
+    The last answer counts if it is no earlier one again, and if nobody else had much time to write something.
+    """
+    starts = [task["start_s"] for task in tasks]
+    before = tasks[starts.index(min(starts))].get("hdfs_written_at_start")
+    after = seen.hdfs_written.get(host)
+    is_fresh = seen.asked_s - max(starts) >= FRESH_S
+    is_late = seen.asked_s - max(task["end_s"] for task in tasks) > _SOON_S
+    return None if before is None or after is None or is_late or not is_fresh or after < before else after - before
 
 
 def _reconciled(seen: Witnessed, network: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     worked = [outcome for outcome in seen.outcomes if outcome.state in (State.DONE, State.FAILED)]
+    elsewhere = [outcome for outcome in worked if not outcome.is_local]
     data = sum(outcome.input_bytes for outcome in worked)
-    written = sum(outcome.output_bytes for outcome in worked)
-    readers = sum(outcome.input_bytes for outcome in worked if not outcome.is_local)
+    readers = sum(outcome.input_bytes for outcome in elsewhere)
+    results = sum(outcome.output_bytes for outcome in elsewhere)
     placed = sum(outcome.input_bytes for outcome in worked if not _was_placed_well(outcome, seen.tasks))
     received = sum(node["received_bytes"] for node in network)
-    # HBase writes a result into its log and later into a file, and HDFS sends each to the other copies' hosts.
-    copies = 2 * written * (seen.replication - 1)
+    copies = _copies_by_data_nodes(network, seen.replication)
+    is_estimate = copies is None
+    if copies is None:
+        # HBase writes a result into its log and later into a file, and HDFS sends each to the other copies' hosts.
+        written = sum(outcome.output_bytes for outcome in worked)
+        copies = min(2 * written * (seen.replication - 1), max(0, received - readers - results))
     found = {
         "data_bytes": data,
         "not_local_by_placement_bytes": placed,
         "not_local_by_readers_bytes": readers,
+        "results_to_other_hosts_bytes": results,
         "received_bytes": received,
-        "copies_of_results_bytes": min(copies, max(0, received - readers)),
+        "copies_of_results_bytes": copies,
+        "other_bytes": received - readers - results - copies,
     }
-    found["other_bytes"] = received - readers - found["copies_of_results_bytes"]
-    return {**found, "disagreements": _disagreements(found, measured=bool(network))}
+    said = _disagreements(found, measured=bool(network))
+    return {**found, "copies_are_estimated": is_estimate, "disagreements": said}
+
+
+def _copies_by_data_nodes(network: Sequence[Mapping[str, Any]], replication: int) -> int | None:
+    """Give the bytes that HDFS sent from host to host while tasks ran; None where not all DataNodes tell.
+
+    All that is written here is written by a RegionServer or a task, whose first copy goes to the DataNode beside it.
+    """
+    written: list[int | None] = [node["hdfs_written_bytes"] for node in network]
+    told = [size for size in written if size is not None]
+    if not told or len(told) < len(written):
+        return None
+    return sum(told) * (replication - 1) // replication
 
 
 def _was_placed_well(outcome: Outcome, tasks: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -147,7 +190,7 @@ def _disagreements(found: Mapping[str, int], *, measured: bool) -> list[str]:
     if measured and abs(other) > TOLERANCE * data:
         what = "job control, other jobs, or blocks that are not local" if other > 0 else "not all nodes were counted"
         said.append(
-            f"the interfaces received {other / 1e6:+,.1f} MB beside reads and copies of results "
+            f"the interfaces received {other / 1e6:+,.1f} MB beside reads, results and their copies "
             f"({other / data:+.1%} of the data): {what}"
         )
     return said

@@ -15,14 +15,14 @@ from hbimg.mapreduce.yarn.hdfs import Hdfs
 from hbimg.mapreduce.yarn.order import Order, volumes_file
 from hbimg.mapreduce.yarn.packing import code_package, environment_package, pydoop_jar
 from hbimg.mapreduce.yarn.site import Site
+from hbimg.mapreduce.yarn.split_size import Speed, best_splits, slots_beside_master
 from hbimg.mapreduce.yarn.submission import ClusterSettings, Submission, memory_needed_mb
 from hbimg.store import Region
 from hbimg.store.hbase_address import HBaseAddress
 from hbimg.volumes import VolumeRecord, VolumeTable
 
-#: A split should take its task this many times as long as the task takes to start (about 5 s of CPU, two interpreters),
-#: at the bytes per second that a fast job works off.
-_START_S, _TIMES_START, _BYTES_PER_S = 5.0, 6, 20e6
+#: Memory of an application master, and Hadoop's default.
+_MASTER_PROPERTY, _MASTER_MB = "yarn.app.mapreduce.am.resource.mb", "1536"
 _VOLUMES_PER_REDUCER = 2000
 
 
@@ -68,11 +68,18 @@ def make_submission(
         If the table's regions change in this moment.
     """
     nodes = connected.cluster.nodes()
-    settings = _settled(job, records, nodes, chosen)
+    master_mb = int({**connected.site.properties, **chosen.properties}.get(_MASTER_PROPERTY, _MASTER_MB))
+    settings, slots = _settled(job, records, nodes, chosen, master_mb)
     _check_queue(connected.cluster, settings.queue)
     regions = volumes.table.regions()
     check_regions(volumes.name, regions)
-    splits = plan_splits(records, regions, volumes.scheme, settings.split_bytes)
+    if settings.split_bytes:
+        splits = plan_splits(records, regions, volumes.scheme, settings.split_bytes)
+    else:
+        splits, split_bytes = best_splits(
+            records, regions, volumes.scheme, slots, Speed(job.bytes_per_s, order.pad_to_s)
+        )
+        settings = replace(settings, split_bytes=split_bytes)
     home = connected.hdfs.home()
     own = class_path(type(job)).partition(":")[0]
     namespace = HBaseAddress.parse(order.store).namespace
@@ -94,44 +101,40 @@ def make_submission(
 
 
 def _settled(
-    job: Job, records: Sequence[VolumeRecord], nodes: Sequence[Node], chosen: ClusterSettings
-) -> ClusterSettings:
-    """Choose what the user left open."""
+    job: Job, records: Sequence[VolumeRecord], nodes: Sequence[Node], chosen: ClusterSettings, master_mb: int
+) -> tuple[ClusterSettings, int]:
+    """Choose what the user left open, except the size of splits; also give how many tasks run at once."""
     if not nodes:
         raise JobError("YARN has no NodeManager that runs: start one, or run with --engine local")
-    memory_mb = _memory(records, nodes, chosen.memory_mb)
-    slots = sum(min(node.memory_mb // memory_mb, node.cores // max(1, chosen.cores)) for node in nodes)
-    total = sum(map(bytes_to_read, records))
-    return replace(
+    memory_mb, cores = _memory(job, records, nodes, chosen.memory_mb), max(1, chosen.cores)
+    slots = slots_beside_master(nodes, memory_mb, cores, master_mb)
+    settings = replace(
         chosen,
         memory_mb=memory_mb,
-        cores=max(1, chosen.cores),
-        split_bytes=chosen.split_bytes or default_split_bytes(total, max(1, slots)),
-        reducers=_reducers(job, records, chosen.reducers, max(1, slots)),
+        cores=cores,
+        reducers=_reducers(job, records, chosen.reducers, slots),
         python=chosen.python or f"python{sys.version_info.major}.{sys.version_info.minor}",
     )
+    return settings, slots
 
 
-def default_split_bytes(total_bytes: int, slots: int) -> int:
-    """Give the bytes of a split that hides a task's start and fills the cluster twice, or once if that is too small."""
-    hiding = int(_START_S * _TIMES_START * _BYTES_PER_S)
-    return max(1, total_bytes // (2 * slots), min(hiding, total_bytes // slots))
-
-
-def _memory(records: Sequence[VolumeRecord], nodes: Sequence[Node], memory_mb: int) -> int:
+def _memory(job: Job, records: Sequence[VolumeRecord], nodes: Sequence[Node], memory_mb: int) -> int:
     largest = max(records, key=lambda record: max(record.frame_bytes, record.file_bytes))
-    size = bytes_to_read(largest)
-    need_mb = memory_needed_mb(size)
+    size, beside = bytes_to_read(largest), job.memory_beside_bytes()
+    need_mb = memory_needed_mb(size, beside)
     have_mb = max(node.memory_mb for node in nodes)
+    what = f"{largest.key} has {size / 1e6:,.0f} MB"
+    if beside:
+        what += f" and the job takes {beside / 1e6:,.0f} MB beside it"
     if memory_mb and memory_mb < need_mb:
         raise JobError(
-            f"--memory {memory_mb} is too little: {largest.key} has {size / 1e6:,.0f} MB, and a task with it and the "
-            f"next one needs {need_mb} MB; give --memory {need_mb}"
+            f"--memory {memory_mb} is too little: {what}, and a task with it and the next one needs {need_mb} MB; give "
+            f"--memory {need_mb}"
         )
     if max(memory_mb, need_mb) > have_mb:
         raise JobError(
-            f"{largest.key} has {size / 1e6:,.0f} MB: a task needs {max(memory_mb, need_mb)} MB, and the largest node "
-            f"gives {have_mb} MB; leave that volume out with --where, or run with --engine local"
+            f"{what}: a task needs {max(memory_mb, need_mb)} MB, and the largest node gives {have_mb} MB; leave that "
+            "volume out with --where, or run with --engine local"
         )
     return memory_mb or need_mb
 

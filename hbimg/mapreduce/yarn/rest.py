@@ -28,7 +28,13 @@ class RestError(JobError):
         self.status = status
 
 
-def fetch(url: str, method: str = "GET", body: bytes | BinaryIO | None = None, content_type: str = "") -> bytes:
+def fetch(
+    url: str,
+    method: str = "GET",
+    body: bytes | BinaryIO | None = None,
+    content_type: str = "",
+    timeout_s: float = _TIMEOUT_S,
+) -> bytes:
     """Send a request and give the body of the answer; redirects of GET are followed.
 
     Raises
@@ -42,7 +48,7 @@ def fetch(url: str, method: str = "GET", body: bytes | BinaryIO | None = None, c
         headers["Content-Length"] = str(os.fstat(body.fileno()).st_size)
     request = urllib.request.Request(url, body, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             found: bytes = answer.read()
             return found
     except urllib.error.HTTPError as error:
@@ -53,10 +59,10 @@ def fetch(url: str, method: str = "GET", body: bytes | BinaryIO | None = None, c
         raise RestError(f"{_place(url)} does not answer: {reason}") from error
 
 
-def fetch_json(url: str) -> Any:
+def fetch_json(url: str, timeout_s: float = _TIMEOUT_S) -> Any:
     """Give what stands behind a URL, as JSON."""
     try:
-        return json.loads(fetch(url))
+        return json.loads(fetch(url, timeout_s=timeout_s))
     except ValueError as error:
         raise RestError(f"{_place(url)} does not speak JSON: is it Hadoop's?") from error
 

@@ -128,6 +128,9 @@ class Submission:
             # A copy of a task would read its volumes a second time, mostly from afar, and win nothing: tasks are equal.
             "mapreduce.map.speculative": "false",
             "mapreduce.reduce.speculative": "false",
+            # A task of a node that is gone runs again when YARN has given up ending it there: not after three minutes.
+            "yarn.client.nodemanager-connect.max-wait-ms": "20000",
+            "yarn.client.nodemanager-connect.retry-interval-ms": "2000",
             # What a task that was committed left stays, even if the job is killed.
             "mapreduce.fileoutputcommitter.algorithm.version": "2",
             "mapreduce.task.io.sort.mb": "32",
@@ -222,9 +225,12 @@ def configuration_file(properties: Mapping[str, str]) -> str:
     return "<configuration>\n" + "\n".join(lines) + "\n</configuration>\n"
 
 
-def memory_needed_mb(largest_bytes: int) -> int:
-    """Give the memory for a task whose largest volume has so many bytes: that volume, the next one, and the rest."""
-    need_mb = _JAVA_MB + _PYTHON_MB + 2 * largest_bytes / 1e6
+def memory_needed_mb(largest_bytes: int, beside_bytes: int = 0) -> int:
+    """Give the memory for a task whose largest volume has so many bytes: that volume, the next one, and the rest.
+
+    `beside_bytes` is what the job takes beside its volumes.
+    """
+    need_mb = _JAVA_MB + _PYTHON_MB + (2 * largest_bytes + beside_bytes) / 1e6
     return int(-(-need_mb // _STEP_MB) * _STEP_MB)
 
 

@@ -20,6 +20,7 @@ from hbimg.mapreduce.outcomes import Outcome, State
 from hbimg.mapreduce.registry import load_class
 from hbimg.mapreduce.sources import Sources
 from hbimg.mapreduce.tasks import TaskSettings, run_split
+from hbimg.mapreduce.yarn.data_nodes import written_bytes
 from hbimg.mapreduce.yarn.order import Order, listed_volumes
 from hbimg.mapreduce.yarn.scans import parse_table_split
 from hbimg.model import VolumeKey
@@ -87,7 +88,7 @@ class MapTask:
         yield _part("task", self._attempt), json.dumps({"task": self._about(begin)})
 
     def _begin(self) -> dict[str, Any]:
-        return {"start_s": time.time(), "network": network_bytes()}
+        return {"start_s": time.time(), "network": network_bytes(), "hdfs_written": written_bytes(self._host)}
 
     def _about(self, begin: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -99,6 +100,7 @@ class MapTask:
             "end_s": time.time(),
             "network_at_start": begin["network"],
             "network_at_end": network_bytes(),
+            "hdfs_written_at_start": begin["hdfs_written"],
         }
 
     def _settings(self, volumes: VolumeTable) -> TaskSettings:

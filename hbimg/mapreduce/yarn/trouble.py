@@ -12,6 +12,8 @@ from hbimg.mapreduce.yarn.cluster import Application, Cluster
 from hbimg.mapreduce.yarn.rest import RestError, fetch
 
 _TAIL_BYTES = 16384
+#: What YARN says of a container that it killed for its size, in various versions.
+_TOO_LARGE = re.compile(r"beyond (the 'PHYSICAL' memory limit|physical memory limits)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ def first_trouble(cluster: Cluster, application: Application) -> str:
     for attempt in cluster.attempts(application):
         if attempt["state"] == "FAILED":
             log = attempt_log(attempt, application.user)
+            if _TOO_LARGE.search(log.diagnostics):
+                return (
+                    f"a task took more memory than it was given: give more with --memory, or its tool less "
+                    f"(task {log.attempt} on {log.host})"
+                )
             lines = [line for line in log.stderr.splitlines() if line.strip()]
             ours = [line for line in lines if line.startswith("hbimg: ")]
             said = ours[-1].removeprefix("hbimg: ") if ours else (lines[-1] if lines else log.diagnostics)

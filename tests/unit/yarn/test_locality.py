@@ -68,18 +68,42 @@ def test_bytes_that_nobody_owns_up_to_are_a_disagreement():
     outcomes = [outcome(1, "w1.site", "w1.site", "m1")]
     part = cluster_part(witnessed(outcomes, [task("m1", "w1.site", "w1.site", 18 * MB)]))
     (said,) = part["reconciled"]["disagreements"]
-    assert "the interfaces received +10.0 MB beside reads and copies of results (+100.0%" in said
+    assert "the interfaces received +10.0 MB beside reads, results and their copies (+100.0%" in said
     less = cluster_part(witnessed([outcome(1, "w1.site", "w3.site", "m1")], [task("m1", "w1.site", "w3.site", 1 * MB)]))
     (said,) = less["reconciled"]["disagreements"]
-    assert "-9.0 MB" in said
+    assert "-13.0 MB" in said  # 10 MB to read and 4 MB of results to send
     assert "not all nodes were counted" in said
 
 
 def test_a_node_is_counted_once_however_many_tasks_it_ran():
     first = task("m1", "w1.site", "w1.site", 3 * MB, 100, 105)
     second = {**task("m2", "w1.site", "w1.site", 8 * MB, 102, 120), "network_at_start": {"eth0": [7 * MB, 9 * MB]}}
-    (node,) = cluster_part(witnessed([], [first, second]))["network"]
-    assert node == {"host": "w1.site", "received_bytes": 8 * MB, "sent_bytes": 16 * MB, "seconds": 20}
+    (node,) = cluster_part(witnessed([], [first, second]))["network"]  # the DataNode was not asked in the end
+    counted = {"received_bytes": 8 * MB, "sent_bytes": 16 * MB, "hdfs_written_bytes": None}
+    assert node == {"host": "w1.site", **counted, "seconds": 20}
+
+
+def test_copies_are_what_the_data_nodes_wrote_less_the_first_ones():
+    outcomes = [outcome(1, "w1.site", "w1.site", "m1"), outcome(2, "w2.site", "w1.site", "m2")]
+    tasks = [task("m1", "w1.site", "w1.site", 3 * MB), task("m2", "w2.site", "w1.site", 17 * MB)]
+    for each in tasks:
+        each["hdfs_written_at_start"] = 100 * MB
+    written = {"w1.site": 104 * MB, "w2.site": 108 * MB}
+
+    def sums_of(**more):
+        told = {"hdfs_written": written, "asked_s": 115.0, **more}
+        return cluster_part(witnessed(outcomes, tasks, **told))["reconciled"]
+
+    sums = sums_of()
+    assert sums["copies_of_results_bytes"] == 6 * MB  # of 12 MB that both wrote
+    assert sums["results_to_other_hosts_bytes"] == 4 * MB
+    assert sums["other_bytes"] == 20 * MB - 10 * MB - 4 * MB - 6 * MB == 0
+    assert not sums["copies_are_estimated"]
+    # One that does not tell or was started anew, an answer that is the one before again, and one hours later.
+    for told in ({"hdfs_written": {"w1.site": 104 * MB}}, {"hdfs_written": {**written, "w2.site": 5 * MB}}):
+        assert sums_of(**told)["copies_are_estimated"]
+    assert sums_of(asked_s=109.0)["copies_are_estimated"]
+    assert sums_of(asked_s=7200.0)["copies_are_estimated"]
 
 
 def test_the_slowest_tasks_say_why():

@@ -11,9 +11,10 @@ import pytest
 
 from hbimg.errors import JobError
 from hbimg.mapreduce.yarn.cluster import Cluster
+from hbimg.mapreduce.yarn.data_nodes import written_bytes
 from hbimg.mapreduce.yarn.gather import gather
 from hbimg.mapreduce.yarn.hdfs import Hdfs
-from hbimg.mapreduce.yarn.region_servers import block_locality
+from hbimg.mapreduce.yarn.region_servers import block_locality, of_regions, of_servers
 from hbimg.mapreduce.yarn.rest import RestError, first_that_answers
 from hbimg.mapreduce.yarn.site import Site
 from hbimg.mapreduce.yarn.trouble import attempt_logs, first_trouble
@@ -82,7 +83,7 @@ class Hadoop(BaseHTTPRequestHandler):
             f"{jobs}/tasks/t1/attempts": {"taskAttempts": {"taskAttempt": [{**ATTEMPT, "nodeHttpAddress": here}]}},
             "/node/containerlogs/c1/me/stdout/": page,
             "/node/containerlogs/c1/me/stderr/": page,
-            "/jmx": {"beans": [{"percentFilesLocal": 75.0}]},
+            "/jmx": {"beans": [{"percentFilesLocal": 75.0, "BytesWritten": 4321}]},
         }
         found = answers.get(parts.path)
         self.answer(
@@ -204,9 +205,39 @@ def test_why_a_job_failed_is_what_its_task_said(hadoop):
     assert not list(attempt_logs(cluster, application, ("RUNNING",)))
 
 
+def test_a_task_that_was_too_large_is_said_to_be(hadoop, monkeypatch):
+    said = "Container [pid=9] is running 5B beyond the 'PHYSICAL' memory limit. Current usage: 1.1 GB of 1 GB"
+    monkeypatch.setitem(ATTEMPT, "diagnostics", said)
+    cluster = Cluster(hadoop[1])
+    told = first_trouble(cluster, cluster.application("application_1_0007"))
+    assert told.startswith("a task took more memory than it was given: give more with --memory")
+
+
 def test_block_locality_is_that_of_servers_that_tell(hadoop):
     port = int(hadoop[1].properties["dfs.namenode.http-address"].partition(":")[2])
-    assert block_locality({"127.0.0.1", "no-such-host.invalid"}, port) == {"127.0.0.1": 75.0}
+    assert of_servers({"127.0.0.1", "no-such-host.invalid"}, port) == {"127.0.0.1": 75.0}
+    # Nobody there speaks HBase's RPC, or has a RegionServer's page at its usual port.
+    for url in ("hbase://127.0.0.1?wait_s=0.1", "hbase://127.0.0.1?client=thrift"):
+        assert block_locality(url, "t", {"127.0.0.1"}) == {}
+
+
+def test_block_locality_of_a_tables_regions_goes_by_their_bytes():
+    class Loose:
+        def __init__(self, **values):
+            self.__dict__ |= values
+
+    one, two = Loose(host="w1"), Loose(host="w2")
+    places = [Loose(encoded=name, server=server) for name, server in zip("abcd", (one, one, two, None), strict=True)]
+    sizes = {"a": (300, 1.0), "b": (100, 0.0), "c": (0, 1.0), "d": (9, 0.0)}
+    loads = {name: Loose(size_bytes=size, locality=share) for name, (size, share) in sizes.items()}
+    assert of_regions(places, loads) == {"w1": 75.0, "w2": 100.0}  # in memory only: nothing to read from elsewhere
+    assert of_regions(places, {}) == {}
+
+
+def test_a_data_node_tells_what_it_wrote_or_nothing(hadoop):
+    port = int(hadoop[1].properties["dfs.namenode.http-address"].partition(":")[2])
+    assert written_bytes("127.0.0.1", port) == 4321
+    assert written_bytes("127.0.0.1", 9) is None
 
 
 def test_one_of_two_answers(hadoop):

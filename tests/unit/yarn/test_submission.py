@@ -15,7 +15,7 @@ from submissions import make_submission
 
 from hbimg.errors import JobError, ParameterError, StoreBusyError
 from hbimg.mapreduce.engines import choose_engine
-from hbimg.mapreduce.yarn.prepare import check_regions, default_split_bytes
+from hbimg.mapreduce.yarn.prepare import check_regions
 from hbimg.mapreduce.yarn.site import Site
 from hbimg.mapreduce.yarn.submission import (
     ClusterSettings,
@@ -74,16 +74,10 @@ def test_a_task_that_cannot_start_tells_hadoop_at_once(tmp_path, python):
     assert done.stderr
 
 
-def test_a_split_hides_the_start_and_fills_the_cluster():
-    assert default_split_bytes(0, 4) == 1
-    assert default_split_bytes(100 * 10**9, 10) == 5 * 10**9  # twice
-    assert default_split_bytes(4 * 10**9, 10) == 4 * 10**8  # once: half of it would be too short
-    assert default_split_bytes(40 * 10**9, 40) == 6 * 10**8  # between: as long as hides the start
-
-
 def test_memory_grows_with_the_largest_volume():
     assert memory_needed_mb(0) == 768
     assert memory_needed_mb(500_000_000) == 1792
+    assert memory_needed_mb(0, 4_000_000_000) == 4864  # a tool with a limit
 
 
 @pytest.mark.parametrize("text", ["novalue", "=x", " =x"])
