@@ -113,9 +113,13 @@ def _settled(
 
 
 def default_split_bytes(total_bytes: int, slots: int) -> int:
-    """Give the bytes of a split that hides a task's start and fills the cluster twice, or once if that is too small."""
+    """Give the bytes of a split: as many splits as slots, or twice as many where each then still hides its start.
+
+    Nothing in between: one split more than slots, and the job takes as long as with two for each.
+    """
     hiding = int(_START_S * _TIMES_START * _BYTES_PER_S)
-    return max(1, total_bytes // (2 * slots), min(hiding, total_bytes // slots))
+    rounds = 2 if total_bytes >= 2 * slots * hiding else 1
+    return max(1, total_bytes // (rounds * slots))
 
 
 def _memory(records: Sequence[VolumeRecord], nodes: Sequence[Node], memory_mb: int) -> int:

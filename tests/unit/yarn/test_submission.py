@@ -74,11 +74,11 @@ def test_a_task_that_cannot_start_tells_hadoop_at_once(tmp_path, python):
     assert done.stderr
 
 
-def test_a_split_hides_the_start_and_fills_the_cluster():
+def test_a_split_hides_the_start_and_fills_the_cluster_in_whole_rounds():
     assert default_split_bytes(0, 4) == 1
     assert default_split_bytes(100 * 10**9, 10) == 5 * 10**9  # twice
     assert default_split_bytes(4 * 10**9, 10) == 4 * 10**8  # once: half of it would be too short
-    assert default_split_bytes(40 * 10**9, 40) == 6 * 10**8  # between: as long as hides the start
+    assert default_split_bytes(40 * 10**9, 40) == 10**9  # not in between: 67 splits on 40 slots take two rounds, too
 
 
 def test_memory_grows_with_the_largest_volume():
