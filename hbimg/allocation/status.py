@@ -207,7 +207,8 @@ class _Watcher:
 
     def _servers_changed(self, plan: StoredPlan) -> Iterator[str]:
         known = {server.name for server in plan.servers}
-        for name in sorted(set(self._state.servers) - known):
+        left_out = self._entry.servers_up if self._entry else ()
+        for name in sorted(set(self._state.servers) - known - set(left_out)):
             yield f"server {name} is new: the plan does not use it; `hbimg layout plan` makes one that does"
         for name in sorted(known - set(self._state.servers)):
             yield f"server {name} is not up"

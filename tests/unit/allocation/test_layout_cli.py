@@ -13,9 +13,10 @@ from hbimg.allocation.plan_file import StoredPlan
 from hbimg.cli import cli
 from hbimg.cli.layout_inputs import as_planned
 from hbimg.errors import ConfigError, HbimgError, TableNotFoundError
+from hbimg.model import VolumeKey
 from hbimg.store import open_store
-from hbimg.testing.volumes import nifti_bytes_of, smooth_voxels, store_volumes
-from hbimg.volumes import VolumeTable
+from hbimg.testing.volumes import nifti_bytes_of, nifti_content, smooth_voxels, store_volumes
+from hbimg.volumes import VolumeTable, store_content
 
 SERVERS = "servers=slow1:1,slow2:1,fast:3"
 
@@ -85,6 +86,27 @@ def test_status_tells_of_a_server_that_died_and_of_a_new_one(url, tmp_path, monk
     assert plan["moved_bytes"] / total == pytest.approx(1 / 3 - 1 / 5, abs=0.02)
     hbimg("apply", "--table", "t1", "--plan", "new.toml")
     assert json.loads(hbimg("status", "--table", "t1", "--json").stdout)["drift"] == []
+
+
+def test_a_server_that_was_left_out_on_purpose_is_not_told_as_new(url):
+    hbimg("plan", "--table", "t1", "--server", "fast=3", "--server", "slow1=1")
+    hbimg("apply", "--table", "t1", "--plan", "t1.layout.toml")
+    found = hbimg("status", "--table", "t1")
+    assert "all is as it was planned" in found.stderr
+    assert "slow2" in found.stdout
+
+
+def test_a_table_that_has_grown_is_due_to_be_planned_anew(url):
+    hbimg("plan", "--table", "t1")
+    hbimg("apply", "--table", "t1", "--plan", "t1.layout.toml")
+    with open_store(url) as store:
+        volumes = VolumeTable.open(store, "t1")
+        for n in range(20):
+            key = VolumeKey("made", f"sub-{20 + n // 2:03d}", f"ses-{n % 2}", "T1w")
+            store_content(volumes, nifti_content(key, smooth_voxels((32, 32, 8), seed=n)))
+    said = hbimg("status", "--table", "t1").stderr
+    assert "due: the table has grown by 50% since it was planned" in said
+    assert "make a new plan, `hbimg layout plan --table t1`, and apply it" in said
 
 
 def test_speeds_that_the_store_does_not_tell_are_those_of_the_last_plan():
