@@ -99,8 +99,8 @@ class Executor:
         number = len(self._journal.entries())
         if last is not None and last.state != "applied":
             # What a killed command left is no layout that anybody wants back.
-            return self._journal.save(replace(last, plan=plan, state="applying"))
-        return self._journal.save(new_entry(plan, state.layout, state.switches, number=number, created=created))
+            return self._journal.save(replace(last, plan=plan, state="applying", servers_up=state.servers))
+        return self._journal.save(new_entry(plan, state, number=number, created=created))
 
     def rollback(self) -> Entry:
         """Lead the table back to what it was before the last plan, verified, and give the entry of the journal.

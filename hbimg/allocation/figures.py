@@ -53,7 +53,8 @@ def draw_planks(panels: Sequence[Panel], stem: Path) -> list[Path]:
     axes = figure.subplots(1, len(panels), sharex=True, squeeze=False)[0]
     for place, panel in zip(axes, panels, strict=True):
         _draw_bars(place, panel)
-    figure.suptitle("time of each server beside the ideal: the longest bar is the short plank, and decides")
+    break_ = "\n" if len(panels) == 1 else " "
+    figure.suptitle(f"time of each server beside the ideal:{break_}the longest bar is the short plank, and decides")
     return save_figure(figure, stem)
 
 

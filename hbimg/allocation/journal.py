@@ -10,12 +10,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from hbimg.allocation.layout import Layout
 from hbimg.allocation.plan_file import StoredPlan
+from hbimg.allocation.state import TableState
 from hbimg.errors import StoreBusyError
 from hbimg.rowkeys import layout_lock_row, layout_row, layouts_range
 from hbimg.store.cells import seal, unseal
@@ -47,6 +48,9 @@ class Entry:
     state : str
     steps : tuple of (str, str)
         When (ISO 8601, UTC) and what was done.
+    user : str
+    servers_up : tuple of str
+        Those that were up when it was applied: of them, those that the plan does not use were left out on purpose.
     """
 
     id: str
@@ -56,7 +60,8 @@ class Entry:
     created: bool = False
     state: State = "applying"
     steps: tuple[tuple[str, str], ...] = ()
-    user: str = field(default="")
+    user: str = ""
+    servers_up: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give a mapping of plain values."""
@@ -69,6 +74,7 @@ class Entry:
             "state": self.state,
             "steps": [list(step) for step in self.steps],
             "user": self.user,
+            "servers_up": list(self.servers_up),
         }
 
     @classmethod
@@ -78,7 +84,10 @@ class Entry:
         before = Layout(tuple(start.encode("latin-1") for start in starts), tuple(servers))
         plan = StoredPlan.from_json(data["plan"], f"entry {data['id']} of the layout's journal")
         steps = tuple((at, what) for at, what in data["steps"])
-        return cls(data["id"], plan, before, data["switches"], data["created"], data["state"], steps, str(data["user"]))
+        up = tuple(map(str, data.get("servers_up", ())))  # entries of older versions have none
+        return cls(
+            data["id"], plan, before, data["switches"], data["created"], data["state"], steps, str(data["user"]), up
+        )
 
 
 class Journal:
@@ -136,10 +145,11 @@ def _busy(lease: Lease) -> StoreBusyError:
     )
 
 
-def new_entry(plan: StoredPlan, before: Layout, switches: Mapping[str, bool], *, number: int, created: bool) -> Entry:
+def new_entry(plan: StoredPlan, before: TableState, *, number: int, created: bool) -> Entry:
     """Give a new entry; `number` is how many there are before it."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user id without a name
         user = str(os.getuid())
-    return Entry(f"{number + 1:06d}", plan, before, dict(switches), created, user=user)
+    switches = dict(before.switches)
+    return Entry(f"{number + 1:06d}", plan, before.layout, switches, created, user=user, servers_up=before.servers)

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from hbimg.allocation.admin import LayoutAdmin
 from hbimg.allocation.embedded import EmbeddedAdmin
 from hbimg.allocation.groups import Groups
+from hbimg.allocation.journal import Journal
 from hbimg.allocation.layout import Server
-from hbimg.allocation.state import TableState
+from hbimg.allocation.state import GLOBAL, TableState
 from hbimg.errors import StoreError
 from hbimg.store import Store
 from hbimg.store.hbase_address import HBaseAddress
@@ -66,3 +67,24 @@ def servers_of_store(store: Store, state: TableState | None) -> tuple[Server, ..
 
     with open_admin(store.url) as admin:
         return tuple(Server(host, 1) for host in sorted({server.host for server in admin.servers()}))
+
+
+def switched_off(store: Store, volumes: VolumeTable) -> list[str]:
+    """Give the switches of the whole cluster that a table's plans have switched off, and that are off still."""
+    standing = [entry for entry in Journal(volumes).entries() if entry.state != "rolled back"]
+    mine = [name for name in GLOBAL if any(entry.switches.get(name) for entry in standing)]
+    if not mine:
+        return []
+    with layout_admin(store, volumes) as admin:
+        now = admin.state().switches
+    return [name for name in mine if not now[name]]
+
+
+def balancer_is_on(store: Store) -> bool:
+    """Whether something moves regions by itself."""
+    if not store.url.startswith("hbase"):
+        return False
+    from hbimg.store.rpc.admin import open_admin
+
+    with open_admin(store.url) as admin:
+        return admin.balancer_is_on()

@@ -207,8 +207,9 @@ class _Watcher:
 
     def _servers_changed(self, plan: StoredPlan) -> Iterator[str]:
         known = {server.name for server in plan.servers}
-        for name in sorted(set(self._state.servers) - known):
-            yield f"server {name} is new: the plan does not use it"
+        left_out = self._entry.servers_up if self._entry else ()
+        for name in sorted(set(self._state.servers) - known - set(left_out)):
+            yield f"server {name} is new: the plan does not use it; `hbimg layout plan` makes one that does"
         for name in sorted(known - set(self._state.servers)):
             yield f"server {name} is not up"
 
@@ -225,7 +226,10 @@ class _Watcher:
         if skew > MOST_SKEW:
             yield f"under the plan the short plank would need {skew:.0%} longer than the best layout of today's volumes"
         for name in self._gone(self._plan):
-            yield f"the plan puts regions on {name}, which is not up: it cannot be applied until it is"
+            yield (
+                f"the plan puts regions on {name}, which is not up: it cannot be applied until it is; "
+                "`hbimg layout plan` makes one without it"
+            )
 
     def _gone(self, plan: StoredPlan) -> list[str]:
         return sorted(set(plan.layout.servers) - set(self._state.servers))

@@ -10,7 +10,7 @@ from hbimg.allocation.executor import Executor
 from hbimg.allocation.groups import Groups
 from hbimg.allocation.journal import Journal
 from hbimg.allocation.layout import Layout, Server
-from hbimg.allocation.opening import layout_admin, servers_of_store
+from hbimg.allocation.opening import balancer_is_on, layout_admin, servers_of_store
 from hbimg.allocation.plan_file import StoredPlan
 from hbimg.allocation.planner import REGION_BYTES, make_plan
 from hbimg.cli.printing import say
@@ -78,7 +78,7 @@ def _bytes_of(item: Planned) -> int:
 
 
 def _consent(store: Store, *, yes: bool) -> None:
-    if store.servers or yes:
+    if yes or not balancer_is_on(store):
         return
     click.confirm(
         "HBase's balancer will be switched off, for all tables: it undoes plans. Go on?", abort=True, err=True

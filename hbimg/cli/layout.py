@@ -48,7 +48,7 @@ _dry_run_option = click.option("--dry-run", is_flag=True, help="List the steps; 
     metavar="NAME=CORES[*FACTOR]",
     multiple=True,
     help="A server that shall have a share, with its cores and how fast they are. Repeat it. "
-    "Default: those of --cluster, else all of the store, HBase's with equal speeds.",
+    "Default: those of --cluster, else all of the store, HBase's as the table's last plan had them, or as equals.",
 )
 @click.option(
     "--cluster",
@@ -155,6 +155,8 @@ def plan(
         layout_tables.print_plan(made, expected, options["time_s"])
     for name in layout_inputs.strangers(told, found):
         say(f"remark: server {name} is not up now; up are {', '.join(server.name for server in found.servers)}")
+    for name in () if servers or cluster_file else found.guessed:
+        say(f"remark: server {name} is new and counts as one core: --server {name}=CORES says how fast it is")
     for path in (target, *drawn):
         say(f"written: {path}")
 

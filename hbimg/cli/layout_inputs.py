@@ -28,13 +28,26 @@ from hbimg.volumes import VolumeTable, load_run
 
 @dataclass(frozen=True)
 class Found:
-    """What a plan is made for: a table that is there (`volumes`, `now`), or one that is still to be made."""
+    """What a plan is made for: a table that is there (`volumes`, `now`), or one that is still to be made.
+
+    Attributes
+    ----------
+    groups : Groups
+    group_level : str
+    servers : tuple of Server
+        Those that are up.
+    volumes : VolumeTable or None
+    now : Layout or None
+    guessed : tuple of str
+        Of the servers, those that came since the table was planned, so that nobody said how fast they are.
+    """
 
     groups: Groups
     group_level: str
     servers: tuple[Server, ...]
     volumes: VolumeTable | None = None
     now: Layout | None = None
+    guessed: tuple[str, ...] = ()
 
 
 def gather(store: Store, table: str, sizes: Path | None, group_level: str) -> Found:
@@ -50,11 +63,22 @@ def gather(store: Store, table: str, sizes: Path | None, group_level: str) -> Fo
         with layout_admin(store, volumes) as admin:
             state = admin.state()
         servers = servers_of_store(store, state)
-        return Found(groups_of_table(volumes), volumes.scheme.group_level, servers, volumes, state.layout)
+        guessed: tuple[str, ...] = ()
+        entry = Journal(volumes).last()
+        if entry is not None and not store.servers:
+            servers, guessed = as_planned(servers, entry.plan)
+        return Found(groups_of_table(volumes), volumes.scheme.group_level, servers, volumes, state.layout, guessed)
     if table in store.tables():
         raise ConfigError(f"table {table!r} is there already: leave --sizes out, and its own volumes are planned for")
     groups = Groups.of_sizes(_sizes_in(sizes), RowKeyScheme(group_level))
     return Found(groups, group_level, servers_of_store(store, None))
+
+
+def as_planned(servers: Sequence[Server], plan: StoredPlan) -> tuple[tuple[Server, ...], tuple[str, ...]]:
+    """Give servers of which the store tells no speed that of the plan that holds, and the names that are not in it."""
+    known = {server.name: server for server in plan.servers}
+    told = tuple(known.get(server.name, server) for server in servers)
+    return told, tuple(server.name for server in servers if server.name not in known)
 
 
 def _sizes_in(path: Path) -> list[tuple[VolumeKey, float]]:

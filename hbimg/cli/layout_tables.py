@@ -113,6 +113,8 @@ def print_status(status: Status) -> None:
     for word, lines in (("changed", status.drift), ("due", status.due), ("apply would", status.actions)):
         for line in lines:
             say(f"{word}: {line}")
+    if status.due:
+        say(f"make a new plan, `hbimg layout plan --table {status.table}`, and apply it")
     if status.entry and not status.drift and not status.actions:
         say("all is as it was planned")
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hbimg.cli.options import json_option, opened_store, store_option
+
+if TYPE_CHECKING:
+    from hbimg.store import Store
+
+#: Switch of the whole cluster to what switches it on.
+_IN_SHELL = {"balancer": "balance_switch true"}
 
 
 @click.command()
@@ -29,8 +37,14 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
         if drop is not None:
             if not yes:
                 click.confirm(f"Delete table {drop} of {opened.url} with all it holds?", abort=True, err=True)
+            left_off = _switched_off(opened, drop)
             opened.drop_table(drop)
             say(f"table {drop} is deleted")
+            for switch in left_off:
+                say(
+                    f"remark: HBase's {switch} was switched off for its layout and is off still, for all tables: "
+                    f"switch it on in HBase's shell, {_IN_SHELL[switch]}, unless another table has a layout"
+                )
             return
         listed: list[dict[str, str | int]] = []
         for name in opened.tables():
@@ -57,3 +71,15 @@ def tables(store: str | None, drop: str | None, yes: bool, as_json: bool) -> Non
     ]
     print_table(["table", "volumes", "bytes", "group level"], rows, right=["volumes", "bytes"])
     say(f"{len(listed)} tables in {where}")
+
+
+def _switched_off(store: Store, table: str) -> list[str]:
+    """Give what a table's layout has switched off for the whole cluster; nothing if the table cannot tell."""
+    from hbimg.allocation.opening import switched_off
+    from hbimg.errors import HbimgError
+    from hbimg.volumes import VolumeTable
+
+    try:
+        return switched_off(store, VolumeTable.open(store, table))
+    except HbimgError:
+        return []  # whatever is wrong with a table, it can be deleted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,20 +72,9 @@ def _bars_of_attempt(attempt: Mapping[str, Any], row: str, zero: float) -> list[
     return [Bar(row, launched, start, "staging"), Bar(row, start, end, kind), Bar(row, end, over, "staging")]
 
 
-def draw_gantt(report: Mapping[str, Any], stem: Path) -> list[Path]:
-    """Draw it; writes `stem`.png and `stem`.svg and gives them.
-
-    Raises
-    ------
-    ConfigError
-        If there is nothing to draw, or matplotlib is not installed.
-    """
-    bars = bars_of(report)
-    if not bars:
-        raise ConfigError(f"run {report['name']}: no task ran, so there is nothing to draw")
+def draw_bars(axes: Any, bars: Sequence[Bar]) -> None:
+    """Draw bars into axes of a figure, with a row for each slot."""
     rows = sorted({bar.row for bar in bars}, reverse=True)
-    figure = new_figure(12.0, min(_MOST_INCHES, 1.6 + _ROW_INCHES * len(rows)))
-    axes = figure.subplots()
     for kind, colour in _COLOURS.items():
         mine = [bar for bar in bars if bar.kind == kind]
         if mine:
@@ -99,6 +88,23 @@ def draw_gantt(report: Mapping[str, Any], stem: Path) -> list[Path]:
                 label=kind,
             )
     axes.set_yticks(range(len(rows)), rows, fontsize=7)
+
+
+def draw_gantt(report: Mapping[str, Any], stem: Path) -> list[Path]:
+    """Draw it; writes `stem`.png and `stem`.svg and gives them.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to draw, or matplotlib is not installed.
+    """
+    bars = bars_of(report)
+    if not bars:
+        raise ConfigError(f"run {report['name']}: no task ran, so there is nothing to draw")
+    rows = {bar.row for bar in bars}
+    figure = new_figure(12.0, min(_MOST_INCHES, 1.6 + _ROW_INCHES * len(rows)))
+    axes = figure.subplots()
+    draw_bars(axes, bars)
     axes.set_xlabel("seconds from the first launch")
     axes.set_title(report["name"], fontsize=10)
     axes.legend(fontsize=8, ncols=len(_COLOURS), loc="lower center", bbox_to_anchor=(0.5, 1.04))

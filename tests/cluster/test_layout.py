@@ -121,5 +121,6 @@ def test_the_balancer_does_not_undo_a_plan_and_let_loose_is_repaired(store):
             Executor(volumes, admin).apply(plan)
             assert admin.state().layout == layout
             admin.switch("balancer", on=True)
+        assert [checked.faults for checked in verify_volumes(volumes)] == [()] * 8
     finally:
         store.drop_table(volumes.name)
