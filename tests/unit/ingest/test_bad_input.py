@@ -595,15 +595,15 @@ def test_ctrl_c_says_what_has_become_of_the_volumes(hbimg, tmp_path, image, monk
     folder.mkdir()
     for name in ("a.nii", "b.nii"):
         (folder / name).write_bytes(image(ord(name[0]), (10, 10, 5)))
-    store, stored = pipeline.store_content, []
+    write, stored = write_content, []
 
     def interrupted(*arguments, **options):
         if stored:
             raise KeyboardInterrupt
-        stored.append(store(*arguments, **options))
+        stored.append(write(*arguments, **options))
         return stored[0]
 
-    monkeypatch.setattr(pipeline, "store_content", interrupted)
+    monkeypatch.setattr(storing, "write_content", interrupted)
     said = hbimg("ingest", folder, "--table", "t", code=1)
     assert "the ingest was stopped: what is stored is whole and stays; run the same command again" in said.err
     monkeypatch.undo()
