@@ -216,7 +216,7 @@ def test_a_worker_that_dies_before_it_has_its_order_is_told_of(url, monkeypatch)
         return process
 
     monkeypatch.setattr("hbimg.mapreduce.local.subprocess.Popen", born_dead)
-    with pytest.raises(JobError, match="worker processes end before they begin .killed by SIGKILL"):
+    with pytest.raises(JobError, match=r"worker processes end before they begin \(killed by SIGKILL"):
         run(url, Compress(), workers=2)
 
 

@@ -40,14 +40,27 @@ class Part:
 
 
 def by_series(facts: Iterable[DicomFacts]) -> list[list[DicomFacts]]:
-    """Group by series, and by folder where a series lies in several folders as copies; files by path."""
+    """Group by series, its number, and by folder where a series lies in several folders as copies; files by path."""
     groups: dict[Hashable, list[DicomFacts]] = defaultdict(list)
     for one in sorted(facts, key=lambda one: str(one.path)):
         groups[one.series_uid or one.path].append(one)
     found: list[list[DicomFacts]] = []
     for group in groups.values():
-        found.extend(_copies(group))
+        for series in _by_number(group):
+            found.extend(_copies(series))
     return found
+
+
+def _by_number(group: list[DicomFacts]) -> list[list[DicomFacts]]:
+    """Divide by the series' number: tools that copy a series under another one do not always give it another UID.
+
+    Files without a number, cut before it mostly, belong to the first.
+    """
+    known = sorted({one.series_number for one in group if one.series_number is not None})
+    numbers: dict[int | None, list[DicomFacts]] = {number: [] for number in known or [None]}
+    for one in group:
+        numbers.get(one.series_number, numbers[next(iter(numbers))]).append(one)
+    return list(numbers.values())
 
 
 def _copies(group: list[DicomFacts]) -> list[list[DicomFacts]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pydicom
 import pytest
 
 from hbimg.errors import UnreadableFileError
@@ -169,12 +170,42 @@ def test_echoes_and_phases_are_volumes_of_their_own(tmp_path):
         np.testing.assert_array_equal(planes_of(one)[2].reshape(12, 10), series.pixels(2, time))
 
 
+def test_series_of_other_numbers_are_others_though_they_share_a_uid(tmp_path):
+    first = write_series(tmp_path, SyntheticSeries(uid=1), SeriesInstanceUID="1.2.3")
+    second = write_series(tmp_path, SyntheticSeries(uid=2), SeriesInstanceUID="1.2.3")
+    found = judged(first + second)
+    assert [(one.names.scan, one.outcome, len(one.files)) for one in found] == [
+        ("001-synthetic", Outcome.STORE, 8),
+        ("002-synthetic", Outcome.STORE, 8),
+    ]
+
+
+def test_a_file_that_is_cut_before_its_series_number_belongs_to_its_series(tmp_path):
+    paths = write_series(tmp_path, SyntheticSeries())
+    whole = paths[3].read_bytes()
+    paths[3].write_bytes(whole[: whole.index(b"\x20\x00\x11\x00IS")])
+    (found,) = candidates([examine(path) for path in paths])
+    assert found.outcome is Outcome.REFUSE
+    assert "01-0004.dcm has no pixels" in found.reason
+
+
+def test_implicit_and_explicit_files_are_one_volume(tmp_path):
+    series = SyntheticSeries(planes=6)
+    paths = write_series(tmp_path, series)
+    for path in paths[::2]:
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+        dataset.save_as(path, implicit_vr=True, little_endian=True)
+    found = only(paths)
+    assert found.outcome is Outcome.STORE
+    for plane, samples in enumerate(planes_of(found)):
+        np.testing.assert_array_equal(samples.reshape(12, 10), series.pixels(plane))
+
+
 def ge_private(*elements):
     """Give a function that puts GE's private elements, as (group, element, VR, value), into a file."""
 
     def write(path, wanted):
-        import pydicom
-
         dataset = pydicom.dcmread(path)
         dataset.private_block(0x0019, "GEMS_ACQU_01", create=True)
         dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
@@ -397,7 +428,7 @@ def test_one_plane_repeated(tmp_path):
 def write_scout(folder, planes):
     paths = []
     for number, orientation in enumerate((AXIAL, SAGITTAL, CORONAL)):
-        uids = {"SeriesInstanceUID": "1.2.3"}
+        uids = {"SeriesInstanceUID": "1.2.3", "SeriesNumber": 1}
         paths += write_series(folder, SyntheticSeries(uid=number + 1, planes=planes, orientation=orientation), **uids)
     return paths
 
@@ -418,8 +449,10 @@ def test_whole_volumes_in_several_orientations_are_volumes(tmp_path):
 
 def test_a_stray_plane_among_many_is_refused(tmp_path):
     paths = write_series(tmp_path, SyntheticSeries(planes=20))
-    stray = write_series(tmp_path, SyntheticSeries(uid=2, planes=1, orientation=SAGITTAL), SeriesInstanceUID="1.2.3")
-    paths = write_series(tmp_path, SyntheticSeries(planes=20), SeriesInstanceUID="1.2.3")
+    stray = write_series(
+        tmp_path, SyntheticSeries(uid=2, planes=1, orientation=SAGITTAL), SeriesInstanceUID="1.2.3", SeriesNumber=1
+    )
+    paths = write_series(tmp_path, SyntheticSeries(planes=20), SeriesInstanceUID="1.2.3", SeriesNumber=1)
     found = only(paths + stray)
     assert found.outcome is Outcome.REFUSE
     assert "1 of 21 files differ from the others in orientation or size: 02-0001.dcm" in found.reason
