@@ -57,9 +57,11 @@ def _by_number(group: list[DicomFacts]) -> list[list[DicomFacts]]:
     Files without a number, cut before it mostly, belong to the first.
     """
     known = sorted({one.series_number for one in group if one.series_number is not None})
-    numbers: dict[int | None, list[DicomFacts]] = {number: [] for number in known or [None]}
+    if len(known) < 2:
+        return [group]
+    numbers: dict[int, list[DicomFacts]] = {number: [] for number in known}
     for one in group:
-        numbers.get(one.series_number, numbers[next(iter(numbers))]).append(one)
+        numbers[known[0] if one.series_number is None else one.series_number].append(one)
     return list(numbers.values())
 
 

@@ -202,6 +202,42 @@ def test_implicit_and_explicit_files_are_one_volume(tmp_path):
         np.testing.assert_array_equal(samples.reshape(12, 10), series.pixels(plane))
 
 
+def test_b_values_at_one_position_are_never_refused_and_never_mixed(tmp_path):
+    series = SyntheticSeries(planes=5, times=2)
+    # Neither times nor instance numbers tell the two b-values apart; or times do, each plane in its own order.
+    alike = lambda p, t: {"DiffusionBValue": 1000.0 * t, "InstanceNumber": p + 1}  # noqa: E731
+    mixed = lambda p, t: {"DiffusionBValue": 1000.0 * t, "ContentTime": f"1200{(t + p) % 2:02d}"}  # noqa: E731
+    both = lambda p, t: alike(p, t) | mixed(p, t)  # noqa: E731
+    for number, each in enumerate((alike, mixed, both)):
+        found = only(write_series(tmp_path / str(number), series, each))
+        assert (found.outcome, found.geometry.shape) == (Outcome.STORE, (10, 12, 5, 2))
+        assert [volume["b_value"] for volume in found.plane_map["volumes"]] == [0.0, 1000.0]
+        for place, samples in enumerate(planes_of(found)):
+            np.testing.assert_array_equal(samples.reshape(12, 10), series.pixels(place % 5, place // 5))
+
+
+@pytest.mark.parametrize(
+    ("maker", "tag", "vr", "values"),
+    [
+        ("SIEMENS", 0x0019100C, "IS", ["0", "1000"]),
+        ("GE MEDICAL SYSTEMS", 0x00431039, "IS", [["0", "8", "0", "0"], ["1000001000", "8", "0", "0"]]),
+        ("Philips Medical Systems", 0x20011003, "FL", [0.0, 1000.0]),
+        ("UIH", 0x00651009, "FD", [0.0, 1000.0]),
+    ],
+)
+def test_b_values_in_private_elements(tmp_path, maker, tag, vr, values):
+    series = SyntheticSeries(planes=5, times=2)
+    paths = write_series(tmp_path, series, lambda p, _: {"InstanceNumber": p + 1}, Manufacturer=maker)
+    for number, path in enumerate(paths):
+        dataset = pydicom.dcmread(path)
+        dataset.private_block(tag >> 16, "A MAKER'S OWN", create=True)
+        dataset.add_new(tag, vr, values[number // 5])
+        dataset.save_as(path)
+    found = only(paths)
+    assert found.outcome is Outcome.STORE
+    assert [volume["b_value"] for volume in found.plane_map["volumes"]] == [0.0, 1000.0]
+
+
 def ge_private(*elements):
     """Give a function that puts GE's private elements, as (group, element, VR, value), into a file."""
 
