@@ -464,7 +464,7 @@ def test_one_plane_repeated(tmp_path):
 def write_scout(folder, planes):
     paths = []
     for number, orientation in enumerate((AXIAL, SAGITTAL, CORONAL)):
-        uids = {"SeriesInstanceUID": "1.2.3", "SeriesNumber": 1}
+        uids = {"SeriesInstanceUID": "1.2.3"}
         paths += write_series(folder, SyntheticSeries(uid=number + 1, planes=planes, orientation=orientation), **uids)
     return paths
 
