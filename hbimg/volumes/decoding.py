@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import struct
 import warnings
 import zlib
@@ -15,6 +16,10 @@ from numpy.typing import NDArray
 from hbimg.errors import VolumeError
 from hbimg.volumes.content import FrameEncoding
 from hbimg.volumes.pictures import decode_pictures
+
+#: A frame that is larger than this when it is decoded, and so many times its compressed size, is a bomb.
+MOST_FRAME_BYTES = 1 << 30
+_MOST_TIMES = 100
 
 _EMPTY_OFFSET_TABLE = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
 _SEQUENCE_END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
@@ -101,15 +106,26 @@ def decode_planes(frames: Sequence[bytes | memoryview], encoding: FrameEncoding)
     mosaic = encoding.details.get("mosaic")
     each = encoding.planes if mosaic else 1
     colour = (encoding.samples,) if encoding.samples > 1 else ()
-    planes = np.empty((len(frames) * each, encoding.rows, encoding.columns, *colour), encoding.dtype)
+    planes = None
     down, across = (mosaic["down"], mosaic["across"]) if mosaic else (1, 1)
     shape = (encoding.rows * down, encoding.columns * across)
     for index, frame in enumerate(frames):
         samples = _samples(frame, encoding, shape, index)
         if samples.shape != (*shape, *colour):
             raise VolumeError(f"frame {index} has shape {samples.shape}, not {(*shape, *colour)} as its header says")
+        if planes is None:  # only now: a header may promise more than its frames hold
+            planes = _room_for(len(frames) * each, encoding, colour)
         planes[index * each : (index + 1) * each] = _tiles(samples, encoding)[:each] if mosaic else samples
-    return planes
+    return _room_for(0, encoding, colour) if planes is None else planes
+
+
+def _room_for(count: int, encoding: FrameEncoding, colour: tuple[int, ...]) -> NDArray[Any]:
+    shape = (count, encoding.rows, encoding.columns, *colour)
+    try:
+        return np.empty(shape, encoding.dtype)
+    except MemoryError as error:
+        gib = math.prod(shape) * np.dtype(encoding.dtype).itemsize / (1 << 30)
+        raise VolumeError(f"{count:,} decoded planes take {gib:,.1f} GiB, more memory than there is") from error
 
 
 def _tiles(sheet: NDArray[Any], encoding: FrameEncoding) -> NDArray[Any]:
@@ -154,6 +170,12 @@ def _decoded(frame: bytes | memoryview, encoding: FrameEncoding, shape: tuple[in
     from pydicom.uid import UID
 
     details = encoding.details
+    decoded_bytes = shape[0] * shape[1] * encoding.samples * np.dtype(encoding.dtype).itemsize
+    if decoded_bytes > MOST_FRAME_BYTES and decoded_bytes > _MOST_TIMES * len(frame):
+        raise VolumeError(
+            f"frame {index} promises {decoded_bytes >> 20:,} MiB when decoded, {decoded_bytes // max(1, len(frame)):,} "
+            f"times its size: above {MOST_FRAME_BYTES >> 20:,} MiB at most {_MOST_TIMES} times are decoded"
+        )
     is_colour = encoding.samples > 1 and "palette" not in details
     options: dict[str, Any] = {
         "raw": not is_colour,  # else made red, green and blue
@@ -176,6 +198,8 @@ def _decoded(frame: bytes | memoryview, encoding: FrameEncoding, shape: tuple[in
         syntax = _EXPLICIT_LITTLE  # implicit and deflated ones hold the same samples
     try:
         samples, _ = get_decoder(UID(syntax)).as_array(data, index=0, **options)
+    except MemoryError as error:
+        raise VolumeError(f"frame {index} takes more memory than there is: {decoded_bytes >> 20:,} MiB") from error
     except (RuntimeError, NotImplementedError) as error:
         raise VolumeError(_advice(encoding, index, error)) from error
     except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:

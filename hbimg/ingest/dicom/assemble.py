@@ -141,7 +141,7 @@ def _parts(stacks: Sequence[Stack], names: Sequence[str]) -> list[dict[str, Any]
 def _volumes(stack: Stack) -> list[dict[str, Any]]:
     """Say what tells the volumes of a diffusion series apart: b-value in s/mm2 and gradient direction in LPS+."""
     depth = stack.geometry.shape[2]
-    if len(stack.geometry.shape) < 4 or all(plane.b_value is None for _, plane in stack.planes):
+    if len(stack.geometry.shape) < 4 or not any(plane.b_value for _, plane in stack.planes):
         return []
     first = {number // depth: plane for number, plane in reversed(stack.planes)}
     return [

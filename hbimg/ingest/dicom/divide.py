@@ -40,14 +40,34 @@ class Part:
 
 
 def by_series(facts: Iterable[DicomFacts]) -> list[list[DicomFacts]]:
-    """Group by series, and by folder where a series lies in several folders as copies; files by path."""
+    """Group by series, and by number and folder where these hold copies of a series; files by path."""
     groups: dict[Hashable, list[DicomFacts]] = defaultdict(list)
     for one in sorted(facts, key=lambda one: str(one.path)):
         groups[one.series_uid or one.path].append(one)
     found: list[list[DicomFacts]] = []
     for group in groups.values():
-        found.extend(_copies(group))
+        for series in _by_number(group):
+            found.extend(_copies(series))
     return found
+
+
+def _by_number(group: list[DicomFacts]) -> list[list[DicomFacts]]:
+    """Divide by the series' number where one place is shown under several: tools copy a series and leave its UID.
+
+    The directions of a scout may have numbers of their own, and stay together. Files without a number, cut before it
+    mostly, belong to the first.
+    """
+    known = sorted({one.series_number for one in group if one.series_number is not None})
+    places: dict[Hashable, set[int | None]] = defaultdict(set)
+    for one in group:
+        if one.position_mm:
+            places[one.position_mm, one.orientation].add(one.series_number)
+    if all(len(numbers - {None}) < 2 for numbers in places.values()):
+        return [group]
+    pieces: dict[int, list[DicomFacts]] = {number: [] for number in known}
+    for one in group:
+        pieces[known[0] if one.series_number is None else one.series_number].append(one)
+    return list(pieces.values())
 
 
 def _copies(group: list[DicomFacts]) -> list[list[DicomFacts]]:

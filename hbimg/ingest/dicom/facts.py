@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from hbimg.errors import UnreadableFileError
 from hbimg.ingest.dicom.deflated import unpacked
+from hbimg.ingest.dicom.diffusion import b_value_of
 from hbimg.ingest.dicom.elements import (
     DEFLATED,
     EXPLICIT_BIG,
@@ -364,6 +365,7 @@ def _described(path: Path, size: int, walk: Walk, syntax: _Syntax, fault: str) -
         series_number=values.integer(Tag.SERIES_NUMBER),
         image_type=tuple(part.upper() for part in values.texts(Tag.IMAGE_TYPE)),
         private_part=private_part(values),
+        b_value=b_value_of(values),
         **texts,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from hbimg.ingest.candidates import Outcome
 from hbimg.ingest.dicom import completeness as complete
 from hbimg.ingest.dicom.assemble import Stack
+from hbimg.ingest.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from hbimg.ingest.dicom.facts import DicomFacts
 from hbimg.ingest.dicom.geometry import (
     affine_ras,
@@ -59,7 +60,8 @@ def judge(facts: Sequence[DicomFacts], files_in_series: int, *, accept_incomplet
     accept_incomplete : bool
         Whether what is missing or uneven is stored, so marked, instead of refused.
     """
-    syntaxes = {one.transfer_syntax for one in facts}
+    # Whether elements are written with their types makes no difference to the samples.
+    syntaxes = {EXPLICIT_LITTLE if one.transfer_syntax == IMPLICIT_LITTLE else one.transfer_syntax for one in facts}
     if len(syntaxes) > 1:
         return Verdict(
             Outcome.SET_ASIDE, f"its files are in {len(syntaxes)} transfer syntaxes: {', '.join(sorted(syntaxes))}"

@@ -57,29 +57,50 @@ def in_time(slots: Sequence[Slot]) -> TimeOrder | None:
     """Order the files of every slot by time; None when nothing tells some of them apart.
 
     One tag that tells all files of every slot apart is used alone. Without one, all the times there are together
-    order them, and the instance number breaks what ties are left.
+    order them, and the instance number breaks what ties are left. An order that would mix b-values in a volume is
+    none; where every order does, or nothing else tells files apart, the b-value comes first.
     """
     if all(len(slot.files) == 1 for slot in slots):
         return TimeOrder(tuple(slots), (), tie_break=False)
     for name, key in TIMES:
         if all(_tells_apart(slot.files, key) for slot in slots):
-            return TimeOrder(_sorted(slots, _alone(key)), (name,), tie_break=False)
+            found = _sorted(slots, _alone(key))
+            if not _mixes_b_values(found):
+                return TimeOrder(found, (name,), tie_break=False)
+    return _ties_broken(slots)
+
+
+def _ties_broken(slots: Sequence[Slot]) -> TimeOrder | None:
+    """Order by all times together and the instance number, or by b-value before these; None when both leave ties."""
+    if any(one.instance_number is None for slot in slots for one in slot.files):
+        return None
     known = [(name, key) for name, key in TIMES if all(key(one) is not None for slot in slots for one in slot.files)]
     useful = [(name, key) for name, key in known if any(len({key(one) for one in slot.files}) > 1 for slot in slots)]
+    names = (*(name for name, _ in useful), TIE_BREAK)
 
     def together(facts: DicomFacts) -> tuple[Any, ...]:
         return (*(key(facts) for _, key in useful), facts.instance_number, facts.frame)
 
-    for slot in slots:
-        keys = [together(one) for one in slot.files]
-        if len(set(keys)) < len(keys) or any(one.instance_number is None for one in slot.files):
-            return None
-    return TimeOrder(_sorted(slots, together), (*(name for name, _ in useful), TIE_BREAK), tie_break=True)
+    def by_b_value(facts: DicomFacts) -> tuple[Any, ...]:
+        return (facts.b_value or 0.0, *together(facts))
+
+    for key, by in ((together, names), (by_b_value, ("b_value", *names))):
+        found = _sorted(slots, key)
+        if all(_tells_apart(slot.files, key) for slot in slots) and not _mixes_b_values(found):
+            return TimeOrder(found, by, tie_break=True)
+    return None
 
 
 def _tells_apart(files: Sequence[DicomFacts], key: Callable[[DicomFacts], Any]) -> bool:
     values = {key(one) for one in files}
     return None not in values and len(values) == len(files)
+
+
+def _mixes_b_values(slots: Sequence[Slot]) -> bool:
+    """Whether volumes are not of one b-value each, though another order would make them so."""
+    found = {tuple(round(one.b_value or 0.0) for one in slot.files) for slot in slots}
+    is_known = all(one.b_value is not None for slot in slots for one in slot.files)
+    return is_known and len(found) > 1 and len({tuple(sorted(values)) for values in found}) == 1
 
 
 def _alone(key: Callable[[DicomFacts], Any]) -> Callable[[DicomFacts], tuple[Any, ...]]:

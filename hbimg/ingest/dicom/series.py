@@ -124,7 +124,7 @@ def _candidate(judged: Sequence[_Judged]) -> Candidate:
     suffix = judged[0][0].name if len(judged) == 1 else judged[0][0].suffix
     if outcome is not Outcome.STORE:
         return _series(judged, outcome, reason, suffix)
-    whole = assembled(stacks, [part.name for part, _ in judged])
+    whole = assembled(stacks, [part.name.removeprefix(suffix) for part, _ in judged])
     if isinstance(whole, str):
         return _series(judged, Outcome.SET_ASIDE, whole, suffix)
     header, odd = _header(whole.layout.files[0])

@@ -52,6 +52,7 @@ class Tag(IntEnum):
     GRADIENT_DIRECTION = 0x00189089
     FRAME_REFERENCE_DATETIME = 0x00189151
     SIEMENS_MOSAIC_IMAGES = 0x0019100A
+    SIEMENS_B_VALUE = 0x0019100C
     GE_PULSE_SEQUENCE = 0x0019109C
     GE_INTERNAL_SEQUENCE = 0x0019109E
     STUDY_UID = 0x0020000D
@@ -94,8 +95,11 @@ class Tag(IntEnum):
     SIEMENS_CSA_SERIES = 0x00291020
     GE_IMAGE_KIND = 0x0043102F
     GE_COLLAPSE_FLAG = 0x00431030
+    GE_B_VALUE = 0x00431039
+    UIH_B_VALUE = 0x00651009
     UIH_GRID_IMAGES = 0x00651050
     UIH_GRID_FRAMES = 0x00651051
+    PHILIPS_B_VALUE = 0x20011003
     SHARED_GROUPS = 0x52009229
     FRAME_GROUPS = 0x52009230
     EXTENDED_OFFSETS = 0x7FE00001
@@ -174,6 +178,14 @@ class Values:
             return None
         numbers = struct.unpack(f"{'<' if self._order == 'little' else '>'}{count}d", raw)
         return numbers if all(math.isfinite(number) for number in numbers) else None
+
+    def single(self, tag: Tag) -> float | None:
+        """Give a finite binary number of four bytes."""
+        raw = self._raw.get(tag, b"")
+        if len(raw) != 4:
+            return None
+        number = float(struct.unpack(f"{'<' if self._order == 'little' else '>'}f", raw)[0])
+        return number if math.isfinite(number) else None
 
     def raw(self, tag: Tag) -> bytes:
         """Give the bytes of a value; for a sequence its items. Empty when absent."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import tracemalloc
 
 import dcm2niix
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 
 from hbimg.errors import VolumeError
@@ -96,6 +98,33 @@ def test_bits_above_the_stored_ones_are_no_part_of_a_value(tmp_path, is_signed, 
     expected -= 4096 * (expected >= 2048) * is_signed
     np.testing.assert_array_equal(ours(paths).array, expected.T[:, ::-1])
     assert_equal(tmp_path / "in", tmp_path / "out", paths)
+
+
+@pytest.mark.parametrize(("syntax", "rows"), [(JPEG_LS, 65535), (RLE, 65535), (RLE, 3000)])
+def test_a_header_that_promises_more_than_its_frames_hold_takes_no_memory(tmp_path, syntax, rows):
+    paths = write_series(tmp_path, SyntheticSeries(planes=300, rows=32, columns=32, transfer_syntax=syntax))
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.Rows = dataset.Columns = rows
+        dataset.save_as(path)
+    tracemalloc.start()
+    words = "frame 0 promises 8,191 MiB when decoded" if rows == 65535 else "frame 0 cannot be decoded"
+    with pytest.raises(VolumeError, match=words):
+        ours(paths)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 200 << 20
+
+
+def test_a_volume_larger_than_memory_is_said(tmp_path, monkeypatch):
+    paths = write_series(tmp_path, SyntheticSeries(planes=4))
+
+    def empty(shape, dtype):
+        raise MemoryError
+
+    monkeypatch.setattr("hbimg.volumes.decoding.np.empty", empty)
+    with pytest.raises(VolumeError, match=r"4 decoded planes take 0\.0 GiB, more memory than there is"):
+        ours(paths)
 
 
 def test_native_planes_are_not_copied(tmp_path):

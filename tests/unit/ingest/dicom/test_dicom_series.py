@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pydicom
 import pytest
 
 from hbimg.errors import UnreadableFileError
@@ -169,12 +170,78 @@ def test_echoes_and_phases_are_volumes_of_their_own(tmp_path):
         np.testing.assert_array_equal(planes_of(one)[2].reshape(12, 10), series.pixels(2, time))
 
 
+def test_series_of_other_numbers_are_others_though_they_share_a_uid(tmp_path):
+    first = write_series(tmp_path, SyntheticSeries(uid=1), SeriesInstanceUID="1.2.3")
+    second = write_series(tmp_path, SyntheticSeries(uid=2), SeriesInstanceUID="1.2.3")
+    found = judged(first + second)
+    assert [(one.names.scan, one.outcome, len(one.files)) for one in found] == [
+        ("001-synthetic", Outcome.STORE, 8),
+        ("002-synthetic", Outcome.STORE, 8),
+    ]
+
+
+def test_a_file_that_is_cut_before_its_series_number_belongs_to_its_series(tmp_path):
+    paths = write_series(tmp_path, SyntheticSeries())
+    whole = paths[3].read_bytes()
+    paths[3].write_bytes(whole[: whole.index(b"\x20\x00\x11\x00IS")])
+    (found,) = candidates([examine(path) for path in paths])
+    assert found.outcome is Outcome.REFUSE
+    assert "01-0004.dcm has no pixels" in found.reason
+
+
+def test_implicit_and_explicit_files_are_one_volume(tmp_path):
+    series = SyntheticSeries(planes=6)
+    paths = write_series(tmp_path, series)
+    for path in paths[::2]:
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+        dataset.save_as(path, implicit_vr=True, little_endian=True)
+    found = only(paths)
+    assert found.outcome is Outcome.STORE
+    for plane, samples in enumerate(planes_of(found)):
+        np.testing.assert_array_equal(samples.reshape(12, 10), series.pixels(plane))
+
+
+def test_b_values_at_one_position_are_never_refused_and_never_mixed(tmp_path):
+    series = SyntheticSeries(planes=5, times=2)
+    # Neither times nor instance numbers tell the two b-values apart; or times do, each plane in its own order.
+    alike = lambda p, t: {"DiffusionBValue": 1000.0 * t, "InstanceNumber": p + 1}  # noqa: E731
+    mixed = lambda p, t: {"DiffusionBValue": 1000.0 * t, "ContentTime": f"1200{(t + p) % 2:02d}"}  # noqa: E731
+    both = lambda p, t: alike(p, t) | mixed(p, t)  # noqa: E731
+    for number, each in enumerate((alike, mixed, both)):
+        found = only(write_series(tmp_path / str(number), series, each))
+        assert (found.outcome, found.geometry.shape) == (Outcome.STORE, (10, 12, 5, 2))
+        assert [volume["b_value"] for volume in found.plane_map["volumes"]] == [0.0, 1000.0]
+        for place, samples in enumerate(planes_of(found)):
+            np.testing.assert_array_equal(samples.reshape(12, 10), series.pixels(place % 5, place // 5))
+
+
+@pytest.mark.parametrize(
+    ("maker", "tag", "vr", "values"),
+    [
+        ("SIEMENS", 0x0019100C, "IS", ["0", "1000"]),
+        ("GE MEDICAL SYSTEMS", 0x00431039, "IS", [["0", "8", "0", "0"], ["1000001000", "8", "0", "0"]]),
+        ("Philips Medical Systems", 0x20011003, "FL", [0.0, 1000.0]),
+        ("UIH", 0x00651009, "FD", [0.0, 1000.0]),
+    ],
+)
+def test_b_values_in_private_elements(tmp_path, maker, tag, vr, values):
+    series = SyntheticSeries(planes=5, times=2)
+    paths = write_series(tmp_path, series, lambda p, _: {"InstanceNumber": p + 1}, Manufacturer=maker)
+    for number, path in enumerate(paths):
+        dataset = pydicom.dcmread(path)
+        dataset.private_block(tag >> 16, "A MAKER'S OWN", create=True)
+        dataset.add_new(tag, vr, values[number // 5])
+        dataset.save_as(path)
+    found = only(paths)
+    assert found.outcome is Outcome.STORE
+    assert [volume["b_value"] for volume in found.plane_map["volumes"]] == [0.0, 1000.0]
+
+
 def ge_private(*elements):
     """Give a function that puts GE's private elements, as (group, element, VR, value), into a file."""
 
     def write(path, wanted):
-        import pydicom
-
         dataset = pydicom.dcmread(path)
         dataset.private_block(0x0019, "GEMS_ACQU_01", create=True)
         dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
@@ -418,8 +485,10 @@ def test_whole_volumes_in_several_orientations_are_volumes(tmp_path):
 
 def test_a_stray_plane_among_many_is_refused(tmp_path):
     paths = write_series(tmp_path, SyntheticSeries(planes=20))
-    stray = write_series(tmp_path, SyntheticSeries(uid=2, planes=1, orientation=SAGITTAL), SeriesInstanceUID="1.2.3")
-    paths = write_series(tmp_path, SyntheticSeries(planes=20), SeriesInstanceUID="1.2.3")
+    stray = write_series(
+        tmp_path, SyntheticSeries(uid=2, planes=1, orientation=SAGITTAL), SeriesInstanceUID="1.2.3", SeriesNumber=1
+    )
+    paths = write_series(tmp_path, SyntheticSeries(planes=20), SeriesInstanceUID="1.2.3", SeriesNumber=1)
     found = only(paths + stray)
     assert found.outcome is Outcome.REFUSE
     assert "1 of 21 files differ from the others in orientation or size: 02-0001.dcm" in found.reason

@@ -118,6 +118,19 @@ def test_magnitude_and_phase_in_one_file_are_two_parts(tmp_path):
     assert_planes(found, [0, 1])
 
 
+def test_a_group_is_named_once_in_the_names_of_its_parts(tmp_path):
+    """Philips exports one series in both forms, as files of one plane and as one of all."""
+    one = {"SeriesInstanceUID": "1.2.3", "SeriesNumber": 1}
+    classic = write_series(tmp_path, SyntheticSeries(planes=20), **one)
+    series = SyntheticSeries(uid=2, planes=20, times=2)
+    frames = [Frame(p, v, kind("MP"[v])) for p in range(20) for v in range(2)]
+    enhanced = write_enhanced(tmp_path / "enhanced", series, frames, **one)
+    found = {candidate.names.scan: candidate for candidate in judged(*classic, enhanced)}
+    assert sorted(found) == ["001-synthetic_group-1", "001-synthetic_group-2"]
+    parts = found["001-synthetic_group-2"].plane_map["parts"]
+    assert [part["name"] for part in parts] == ["part-mag", "part-phase"]
+
+
 def test_echoes_of_magnitude_and_phase(tmp_path):
     both = [(e, v) for e in range(2) for v in range(2)]
     frames = [Frame(p, 2 * e + v, kind("MP"[v]) | echo(2.5 * (e + 1))) for e, v in both for p in range(5)]
