@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -10,11 +11,14 @@ import time
 import pytest
 
 from hbimg.errors import StoreError
-from hbimg.store import TableSettings, open_store
+from hbimg.rowkeys import KeyRange
+from hbimg.store import Put, TableSettings, open_store
+from hbimg.store.cells import seal_all
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc.admin import Admin
 from hbimg.store.rpc.cluster import Cluster
 from hbimg.store.rpc.login import SimpleLogin
+from hbimg.volumes import VolumeTable
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -108,6 +112,50 @@ def test_a_cluster_is_met_by_either_way(cluster):
         assert len({x["name"] for x in found}) > 20
 
 
+def test_ports_that_are_closed_are_told(cluster):
+    """HBase's own RPC at ports where nothing listens, as behind a firewall; so too the Thrift servers' web pages."""
+    url = f"hbase://{cluster.head}?rpc_ports=9&own_host=no"
+    told, _, _ = doctor("--store", url, "--thrift-info-port", "9")
+    assert told["rpc-silent"]["severity"] == "advice"
+    assert told["thrift-settings"]["severity"] == "unknown"
+    told, code, _ = doctor("--store", f"{url}&client=rpc")
+    assert told["rpc-silent"]["severity"] == "problem"
+    assert code == 1
+
+
+def test_a_table_in_another_format_is_told(cluster, table_name):
+    with open_store(f"hbase://{cluster.head}") as store:
+        volumes = VolumeTable.create(store, table_name)
+        table, row = volumes.table, next(row.key for row in volumes.table.scan(KeyRange(), ["m"]))
+        (column,) = table.get(row)
+        table.put(row, seal_all(row, {column: b'{"version": 0}'}))
+    told, code, _ = doctor("--store", f"hbase://{cluster.head}")
+    assert table_name in told["table-unreadable"]["where"]
+    assert code == 1
+
+
+def test_regions_away_from_their_files_are_told(cluster, admin, table_name):
+    """Two copies on three workers: on one of them, nothing of the table is local."""
+    admin.set_balancer(on=False)
+    with open_store(f"hbase://{cluster.head}") as store:
+        table = store.create_table(table_name, TableSettings())
+        table.put_many(Put(b"%03d" % number, {b"i:0": os.urandom(1 << 20)}) for number in range(40))
+    admin.flush(table_name)
+    (region,) = admin.regions(table_name)
+    for server in admin.servers():
+        region = admin.move(region, server)
+        if admin.loads(table_name)[region.encoded].locality < 0.5:
+            break
+    else:
+        pytest.fail("its files are on every worker")
+    for _ in range(20):  # a RegionServer counts every few seconds
+        told, _, _ = doctor("--store", f"hbase://{cluster.head}")
+        if server.host in told.get("locality-low", {}).get("where", ""):
+            return
+        time.sleep(1)
+    pytest.fail(f"not told: {told}")
+
+
 def test_masters_that_are_elsewhere_are_told(cluster):
     wrong = [f"--{name}={cluster.head}:9" for name in ("namenode", "resourcemanager", "master")]
     told, code, found = doctor("--store", f"hbase://{cluster.head}", *wrong)
@@ -120,13 +168,18 @@ def test_masters_that_are_elsewhere_are_told(cluster):
 def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_write(
     cluster, table_name, conf_with, own_server
 ):
-    """A Thrift server of our own, with another hbase-site.xml; the doctor and the store both name the setting."""
-    own_server(9590, conf=conf_with({"hbase.client.keyvalue.maxsize": "100000"}))
+    """A Thrift server of our own, with another hbase-site.xml; the doctor and the store both name the setting.
+
+    It names a second ZooKeeper too, which is not there.
+    """
+    settings = {"hbase.client.keyvalue.maxsize": "100000", "hbase.zookeeper.quorum": "head,localhost"}
+    own_server(9590, conf=conf_with(settings))
     url = "hbase://localhost:9590?client=thrift&own_host=no&info_port=9591"
     with open_store(url) as store, pytest.raises(StoreError, match=r"hbase\.client\.keyvalue\.maxsize = 100,000"):
         store.create_table(table_name, TableSettings())
     told, code, _ = doctor("--store", url, "--thrift-info-port", "9591", "--master", cluster.head)
     assert "hbase.client.keyvalue.maxsize" in told["cell-limit"]["seen"]
+    assert told["zookeeper-silent"]["where"].startswith("localhost:")
     assert code == 1
     with open_store(f"hbase://{cluster.head}") as store:
         assert table_name not in store.tables()
