@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
+from own_hadoop import OwnHadoop
 
 from hbimg.errors import StoreError
 from hbimg.rowkeys import KeyRange
@@ -165,6 +170,14 @@ def test_masters_that_are_elsewhere_are_told(cluster):
     assert told["reverse-dns-differs"]["severity"] == "unknown"
 
 
+def test_a_master_in_waiting_is_told(cluster, backup_master, conf_with):
+    conf = conf_with({"hbase.master.port": "16100", "hbase.master.info.port": "16110"})
+    backup_master(16110, conf=conf)
+    told, code, _ = doctor("--store", f"hbase://{cluster.head}", "--master", "localhost:16110")
+    assert "backup" in told["master-not-active"]["seen"]
+    assert code == 1
+
+
 def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_write(
     cluster, table_name, conf_with, own_server
 ):
@@ -183,3 +196,36 @@ def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_wr
     assert code == 1
     with open_store(f"hbase://{cluster.head}") as store:
         assert table_name not in store.tables()
+
+
+@pytest.fixture
+def late_worker(tmp_path):
+    """A worker that lives ten seconds in the past, says it is an older Hadoop, and has disks that are small or none."""
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "common-version-info.properties").write_text("version=3.3.4\n")
+    shared = Path(tempfile.mkdtemp(dir="/dev/shm"))  # 64 MB, as docker makes it
+    settings = {
+        "hdfs-site": {
+            "dfs.datanode.data.dir": f"{tmp_path}/dfs,{shared},/dev/null/dfs",
+            "dfs.datanode.failed.volumes.tolerated": "1",
+        },
+        "yarn-site": {"yarn.nodemanager.local-dirs": f"{tmp_path}/yarn,/dev/null/yarn"},
+    }
+    late = {"LD_PRELOAD": "/opt/cluster/native/late-clock.so", "LATE_S": "10"}
+    hadoop = OwnHadoop(tmp_path / "hadoop", settings, late, str(tmp_path / "older"))
+    yield
+    hadoop.stop()
+    shutil.rmtree(shared)
+
+
+def test_a_worker_with_a_wrong_clock_bad_disks_and_another_hadoop_is_told(late_worker):
+    """Real daemons beside the mini-cluster, whose workers others need."""
+    masters = ("--namenode", "localhost", "--resourcemanager", "localhost", "--master", "localhost:9")
+    told, code, found = doctor("--store", "hbase://localhost?client=rpc&wait_s=1", *masters)
+    host = socket.gethostname().partition(".")[0]
+    assert host in [x["where"] for x in found if x["name"] == "clock-skew"]
+    assert "3.3.4 on DataNode" in told["hadoop-mixed"]["seen"]
+    assert told["disk-failed"]["where"].startswith("DataNode")
+    assert "/dev/shm/" in told["disk-full"]["seen"]
+    assert told["task-disk"]["where"].startswith("NodeManager")
+    assert code == 1
