@@ -67,7 +67,7 @@ def doctor(
         _print(found, everything)
     count = {severity: sum(x.severity is severity for xs in found.values() for x in xs) for severity in Severity}
     say(
-        f"{count[Severity.PROBLEM]} problems, {count[Severity.ADVICE]} pieces of advice, "
+        f"{count[Severity.PROBLEM]} problems, advice on {count[Severity.ADVICE]}, "
         f"{count[Severity.UNKNOWN]} not seen, {count[Severity.OK]} as they should be: {url}"
     )
     if count[Severity.PROBLEM]:

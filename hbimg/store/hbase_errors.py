@@ -28,7 +28,7 @@ SERVER_TEXTS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
     (
         ("AccessDeniedException", "AccessControlException", "Insufficient permissions", "Permission denied"),
         StorePermissionError,
-        "ask HBase's administrator to grant it (hbase shell: grant)",
+        "ask HBase's administrator to grant it (hbase shell: grant 'USER', 'RWC', 'TABLE'; 'RC' is enough to read)",
     ),
     (
         ("exceeds limit of", "RowTooBigException"),

@@ -13,10 +13,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,26 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+sys.path.insert(0, str(Path(__file__).parent))  # own_hbase.py beside the tests is found by its name
+
+#: With `pytest -n 2` these run one after the other: they move regions and switch what HBase does by itself, or want
+#: regions to stay where they are. Of all others, those of one file do.
+ON_REGIONS = ("test_hbase_admin", "test_hbase_rpc", "test_layout", "test_doctor", "test_locality")
+ON_REGIONS_TOO = ("test_a_job_runs_where_its_volumes_are_and_gives_the_same_bytes", "test_a_dry_run_sends_nothing")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneAfterTheOther(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file, *_, name = nodeid.partition("[")[0].split("::")
+            file = Path(file).stem
+            return "regions" if file in ON_REGIONS or name in ON_REGIONS_TOO else file
+
+    return OneAfterTheOther(config, log)
 
 
 @dataclass(frozen=True)
@@ -118,30 +140,28 @@ def table_name(thrift: Any, cluster: Cluster) -> Iterator[str]:
         connection.delete_table(name, disable=True)
 
 
-class OwnThriftServer:
-    """A Thrift 2 server in this container, to be killed."""
+class OwnServer:
+    """A Java server of the cluster in this container, to be killed; it listens when this is made."""
 
-    def __init__(self, port, *options, conf=None):
+    def __init__(self, port, *command, conf=None, user=None):
         java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
-        opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "nio", "net", "util")]
+        packages = ("lang", "lang.reflect", "net", "nio", "util", "util.concurrent")
+        opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in packages]
+        opens.append("--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED")
         env = {**os.environ, **({"HADOOP_CONF_DIR": str(conf)} if conf else {})}
+        env.update({"HADOOP_USER_NAME": user} if user else {})
         asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=env)
-        path = asked.stdout.strip()
-        kind = "org.apache.hadoop.hbase.thrift2.ThriftServer"
-        command = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", *opens, "-cp", path, kind]
-        self.log = open(f"/tmp/thrift-{port}.log", "wb")  # noqa: SIM115, PTH123 - closed in stop
-        self.process = subprocess.Popen(
-            [*command, "-p", str(port), "--infoport", str(port + 1), *options, "start"],
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )
+        options = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *opens, "-cp", asked.stdout.strip()]
+        self.log = open(f"/tmp/server-{port}.log", "wb")  # noqa: SIM115, PTH123 - closed in stop
+        self.process = subprocess.Popen([java, *options, *command], stdout=self.log, stderr=subprocess.STDOUT, env=env)
         for _ in range(600):
             with socket.socket() as probe:
                 if probe.connect_ex(("localhost", port)) == 0:
                     return
-            assert self.process.poll() is None, f"the Thrift server ended: see /tmp/thrift-{port}.log"
+            assert self.process.poll() is None, f"the server ended: see {self.log.name}"
             time.sleep(0.2)
-        pytest.fail("the Thrift server did not start")
+        self.stop()
+        pytest.fail(f"the server did not start: see {self.log.name}")
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -152,17 +172,55 @@ class OwnThriftServer:
         self.log.close()
 
 
-@pytest.fixture
-def own_server():
+class OwnThriftServer(OwnServer):
+    """A Thrift 2 server."""
+
+    def __init__(self, port, *options, **more):
+        kind = "org.apache.hadoop.hbase.thrift2.ThriftServer"
+        super().__init__(port, kind, "-p", str(port), "--infoport", str(port + 1), *options, "start", **more)
+
+
+class BackupMaster(OwnServer):
+    """An HMaster that waits until the one on the head ends; its web page is at this port."""
+
+    def __init__(self, port, **more):
+        super().__init__(port, "org.apache.hadoop.hbase.master.HMaster", "start", "--backup", **more)
+
+
+@contextmanager
+def servers_of(kind):
     servers = []
 
-    def start(port, *options, conf=None):
-        servers.append(OwnThriftServer(port, *options, conf=conf))
+    def start(port, *options, **more):
+        servers.append(kind(port, *options, **more))
         return servers[-1]
 
-    yield start
-    for server in servers:
-        server.stop()
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.stop()
+
+
+@pytest.fixture
+def own_server():
+    """Starts a Thrift 2 server on a port of this container: ``own_server(PORT, OPTIONS..., conf=, user=)``."""
+    with servers_of(OwnThriftServer) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def own_thrift_server():
+    """The same, for all tests of a module."""
+    with servers_of(OwnThriftServer) as start:
+        yield start
+
+
+@pytest.fixture
+def backup_master():
+    """Starts an HMaster in waiting: ``backup_master(PORT OF ITS PAGE, conf=)``."""
+    with servers_of(BackupMaster) as start:
+        yield start
 
 
 @pytest.fixture

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
+from own_hadoop import OwnHadoop
 
 from hbimg.errors import StoreError
-from hbimg.store import TableSettings, open_store
+from hbimg.rowkeys import KeyRange
+from hbimg.store import Put, TableSettings, open_store
+from hbimg.store.cells import seal_all
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc.admin import Admin
 from hbimg.store.rpc.cluster import Cluster
 from hbimg.store.rpc.login import SimpleLogin
+from hbimg.volumes import VolumeTable
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -108,6 +117,50 @@ def test_a_cluster_is_met_by_either_way(cluster):
         assert len({x["name"] for x in found}) > 20
 
 
+def test_ports_that_are_closed_are_told(cluster):
+    """HBase's own RPC at ports where nothing listens, as behind a firewall; so too the Thrift servers' web pages."""
+    url = f"hbase://{cluster.head}?rpc_ports=9&own_host=no"
+    told, _, _ = doctor("--store", url, "--thrift-info-port", "9")
+    assert told["rpc-silent"]["severity"] == "advice"
+    assert told["thrift-settings"]["severity"] == "unknown"
+    told, code, _ = doctor("--store", f"{url}&client=rpc")
+    assert told["rpc-silent"]["severity"] == "problem"
+    assert code == 1
+
+
+def test_a_table_in_another_format_is_told(cluster, table_name):
+    with open_store(f"hbase://{cluster.head}") as store:
+        volumes = VolumeTable.create(store, table_name)
+        table, row = volumes.table, next(row.key for row in volumes.table.scan(KeyRange(), ["m"]))
+        (column,) = table.get(row)
+        table.put(row, seal_all(row, {column: b'{"version": 0}'}))
+    told, code, _ = doctor("--store", f"hbase://{cluster.head}")
+    assert table_name in told["table-unreadable"]["where"]
+    assert code == 1
+
+
+def test_regions_away_from_their_files_are_told(cluster, admin, table_name):
+    """Two copies on three workers: on one of them, nothing of the table is local."""
+    admin.set_balancer(on=False)
+    with open_store(f"hbase://{cluster.head}") as store:
+        table = store.create_table(table_name, TableSettings())
+        table.put_many(Put(b"%03d" % number, {b"i:0": os.urandom(1 << 20)}) for number in range(40))
+    admin.flush(table_name)
+    (region,) = admin.regions(table_name)
+    for server in admin.servers():
+        region = admin.move(region, server)
+        if admin.loads(table_name)[region.encoded].locality < 0.5:
+            break
+    else:
+        pytest.fail("its files are on every worker")
+    for _ in range(20):  # a RegionServer counts every few seconds
+        told, _, _ = doctor("--store", f"hbase://{cluster.head}")
+        if server.host in told.get("locality-low", {}).get("where", ""):
+            return
+        time.sleep(1)
+    pytest.fail(f"not told: {told}")
+
+
 def test_masters_that_are_elsewhere_are_told(cluster):
     wrong = [f"--{name}={cluster.head}:9" for name in ("namenode", "resourcemanager", "master")]
     told, code, found = doctor("--store", f"hbase://{cluster.head}", *wrong)
@@ -117,16 +170,62 @@ def test_masters_that_are_elsewhere_are_told(cluster):
     assert told["reverse-dns-differs"]["severity"] == "unknown"
 
 
+def test_a_master_in_waiting_is_told(cluster, backup_master, conf_with):
+    conf = conf_with({"hbase.master.port": "16100", "hbase.master.info.port": "16110"})
+    backup_master(16110, conf=conf)
+    told, code, _ = doctor("--store", f"hbase://{cluster.head}", "--master", "localhost:16110")
+    assert "backup" in told["master-not-active"]["seen"]
+    assert code == 1
+
+
 def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_write(
     cluster, table_name, conf_with, own_server
 ):
-    """A Thrift server of our own, with another hbase-site.xml; the doctor and the store both name the setting."""
-    own_server(9590, conf=conf_with({"hbase.client.keyvalue.maxsize": "100000"}))
+    """A Thrift server of our own, with another hbase-site.xml; the doctor and the store both name the setting.
+
+    It names a second ZooKeeper too, which is not there.
+    """
+    settings = {"hbase.client.keyvalue.maxsize": "100000", "hbase.zookeeper.quorum": "head,localhost"}
+    own_server(9590, conf=conf_with(settings))
     url = "hbase://localhost:9590?client=thrift&own_host=no&info_port=9591"
     with open_store(url) as store, pytest.raises(StoreError, match=r"hbase\.client\.keyvalue\.maxsize = 100,000"):
         store.create_table(table_name, TableSettings())
     told, code, _ = doctor("--store", url, "--thrift-info-port", "9591", "--master", cluster.head)
     assert "hbase.client.keyvalue.maxsize" in told["cell-limit"]["seen"]
+    assert told["zookeeper-silent"]["where"].startswith("localhost:")
     assert code == 1
     with open_store(f"hbase://{cluster.head}") as store:
         assert table_name not in store.tables()
+
+
+@pytest.fixture
+def late_worker(tmp_path):
+    """A worker that lives ten seconds in the past, says it is an older Hadoop, and has disks that are small or none."""
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "common-version-info.properties").write_text("version=3.3.4\n")
+    shared = Path(tempfile.mkdtemp(dir="/dev/shm"))  # 64 MB, as docker makes it
+    settings = {
+        "hdfs-site": {
+            "dfs.datanode.data.dir": f"{tmp_path}/dfs,{shared},/dev/null/dfs",
+            "dfs.datanode.failed.volumes.tolerated": "1",
+        },
+        "yarn-site": {"yarn.nodemanager.local-dirs": f"{tmp_path}/yarn,/dev/null/yarn"},
+    }
+    late = {"LD_PRELOAD": "/opt/cluster/native/late-clock.so", "LATE_S": "10"}
+    hadoop = OwnHadoop(tmp_path / "hadoop", settings, late, str(tmp_path / "older"))
+    yield
+    hadoop.stop()
+    shutil.rmtree(shared)
+
+
+def test_a_worker_with_a_wrong_clock_bad_disks_and_another_hadoop_is_told(late_worker):
+    """Real daemons beside the mini-cluster, whose workers others need."""
+    masters = ("--namenode", "localhost", "--resourcemanager", "localhost", "--master", "localhost:9")
+    told, code, found = doctor("--store", "hbase://localhost?client=rpc&wait_s=1", *masters)
+    host = socket.gethostname().partition(".")[0]
+    assert host in [x["where"] for x in found if x["name"] == "clock-skew"]
+    assert "3.3.4 on DataNode" in told["hadoop-mixed"]["seen"]
+    assert told["disk-failed"]["where"].startswith("DataNode")
+    assert "/dev/shm/" in told["disk-full"]["seen"]
+    assert told["task-disk"]["where"].startswith("NodeManager")
+    assert code == 1

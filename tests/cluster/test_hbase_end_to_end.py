@@ -101,7 +101,7 @@ def test_pixels_and_results_are_the_same_bytes_as_in_the_embedded_store(images, 
     for url in stores:
         where = ["--store", url, "--table", table_name]
         hbimg("ingest", images / "nifti", *where, "--project", "demo")
-        hbimg("run", "compress", *where)
+        hbimg("run", "compress", *where, "--engine", "local")  # on YARN: test_yarn_engine.py
         with open_store(url) as store:
             rows = list(store.table(table_name).scan(KeyRange(), ["i", "h", "r"]))
             # The last 8 bytes are the checksum, which is seeded with the row key.

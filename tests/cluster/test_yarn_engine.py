@@ -115,7 +115,7 @@ def test_a_reducing_job_has_reducers_and_gives_the_same_bytes(table):
         hbimg("rm", *table, key, "--yes")
 
 
-def test_a_users_job_travels_and_a_bad_volume_costs_itself(table, tmp_path):
+def test_a_users_job_travels_is_logged_and_a_bad_volume_costs_itself(table, tmp_path):
     (tmp_path / "own_job.py").write_text(OWN_JOB)
     (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    return str(voxels.max()).encode()\n")
     _, said = hbimg("run", "own_job:Loudest", *table, "--param", "fail_on=sub-3", fails=True, cwd=tmp_path)
@@ -125,6 +125,11 @@ def test_a_users_job_travels_and_a_bad_volume_costs_itself(table, tmp_path):
     _, said = hbimg("run", "own_job:Loudest", *table, cwd=tmp_path)
     assert "12 done" in said  # other parameters: made anew
     assert len(artefacts(table, "loudest")) == 12
+    run = json.loads(hbimg("runs", *table, "--json")[0])[-1]["id"]
+    printed, said = hbimg("jobs", "logs", run, *table, "--all")
+    assert "at work on made/sub-0/ses-0/T1w" in printed
+    assert re.search(r"^\d+ tasks", said)
+    assert hbimg("jobs", "logs", run, *table)[0] == ""
 
 
 def test_too_many_failures_stop_a_run(table, tmp_path):
@@ -211,17 +216,6 @@ def test_a_run_is_killed_and_what_it_made_stays(table):
     assert "the run was stopped" in message
     assert json.loads(hbimg("runs", *table, "--json")[0])[-1]["state"] == "interrupted"
     assert artefacts(table, "killed")
-
-
-def test_logs_show_what_a_job_prints(table, tmp_path):
-    (tmp_path / "own_job.py").write_text(OWN_JOB.replace('"loudest"', '"printing"'))
-    (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    return b'x'\n")
-    hbimg("run", "own_job:Loudest", *table, cwd=tmp_path)
-    run = json.loads(hbimg("runs", *table, "--json")[0])[-1]["id"]
-    printed, said = hbimg("jobs", "logs", run, *table, "--all")
-    assert "at work on made/sub-0/ses-0/T1w" in printed
-    assert re.search(r"^\d+ tasks", said)
-    assert hbimg("jobs", "logs", run, *table)[0] == ""
 
 
 def test_a_job_script_runs_on_the_cluster(table, tmp_path):

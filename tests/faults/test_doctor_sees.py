@@ -2,26 +2,31 @@
 
 That it sees a worker that was killed is part of test_killed_worker.py, where one is.
 
-What cannot be broken here in a short time (another Hadoop, a full disk, a clock) is altered in recorded answers of the
-same servers, in tests/unit/doctor.
+A worker whose clock is wrong, whose disks are bad and whose Hadoop is another one: tests/cluster/test_doctor.py, with
+daemons of our own. Another Java and another HBase are not at hand: those are altered in recorded answers of the same
+servers, in tests/unit/doctor.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import socketserver
 import subprocess
 import threading
 from contextlib import contextmanager
 
 import pytest
-from broken_cluster import VICTIM, docker, doctor, told, wait_until_all_is_well
+from broken_cluster import VICTIM, docker, doctor, settled, told, wait_until_all_is_well
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 CONF = "/opt/cluster/conf"
 NODE = "/opt/cluster/bin/node"
 SITE = "/opt/venv/lib/python3.11/site-packages"
+PYTHON = "/opt/venv/bin/python"
+#: What is started after this line lives five seconds in the past (docker/late-clock.c).
+LATE = "export LD_PRELOAD=/opt/cluster/native/late-clock.so LATE_S=5"
 
 
 @contextmanager
@@ -78,6 +83,64 @@ def test_reverse_dns_that_says_another_name():
     finally:
         docker("exec", "client", "bash", "-c", "cat /tmp/hosts >/etc/hosts")
     assert "elsewhere.lab" in told(found, "reverse-dns-differs", address)[0]["seen"]
+    assert code == 1
+
+
+DNS = """
+import os, socket, sys, threading
+hidden, kinds = sys.argv[1], [int(kind) for kind in sys.argv[2].split(",")]
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()  # it ends with its caller
+udp = socket.AF_INET, socket.SOCK_DGRAM
+with socket.socket(*udp) as here, socket.socket(*udp) as there:
+    here.bind(("127.0.0.1", 53))
+    there.settimeout(5)
+    there.connect(("127.0.0.11", 53))
+    print("up", flush=True)
+    while True:
+        question, asker = here.recvfrom(4096)
+        end, labels = 12, []
+        while question[end]:
+            labels.append(question[end + 1 : end + 1 + question[end]].decode())
+            end += question[end] + 1
+        kind = int.from_bytes(question[end + 1 : end + 3], "big")
+        if ".".join(labels).startswith(hidden) and kind in kinds:  # "there is no such name", and the question again
+            answer = question[:2] + b"\\x81\\x83\\0\\1" + bytes(6) + question[12 : end + 5]
+        else:
+            there.send(question)
+            answer = there.recv(4096)
+        here.sendto(answer, asker)
+"""
+A, PTR, AAAA = "1", "12", "28"
+
+
+@contextmanager
+def hidden_by_dns(name, *kinds):
+    """The client's name server does not know some names; all others it has from docker's."""
+    command = ["docker", "exec", "-i", "client", PYTHON, "-c", DNS, name, ",".join(kinds)]
+    docker("exec", "client", "cp", "/etc/resolv.conf", "/tmp/resolv.conf")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout.readline().strip() == "up"
+            docker("exec", "client", "bash", "-c", "sed s/127.0.0.11/127.0.0.1/ /tmp/resolv.conf >/etc/resolv.conf")
+            yield
+        finally:
+            docker("exec", "client", "bash", "-c", "cat /tmp/resolv.conf >/etc/resolv.conf")
+            server.stdin.close()
+
+
+def test_a_worker_whose_name_nobody_knows():
+    with hidden_by_dns(VICTIM, A, AAAA):
+        found, code = doctor("--timeout", "3")
+    assert told(found, "name-unknown", VICTIM)
+    assert code == 1
+
+
+def test_an_address_without_reverse_dns():
+    address = docker("exec", "client", "getent", "hosts", f"{VICTIM}.hbimg").stdout.split()[0]
+    backwards = ".".join(reversed(address.split(".")))
+    with hidden_by_dns(f"{backwards}.in-addr.arpa", PTR):
+        found, code = doctor()
+    assert told(found, "reverse-dns-missing", address)
     assert code == 1
 
 
@@ -218,7 +281,7 @@ def via():
 
 
 def test_python_and_hbimg_on_the_nodes(via):
-    options = ("--via", via, "--python", "/opt/venv/bin/python")
+    options = ("--via", via, "--python", PYTHON)
     found, _ = doctor(*options)
     assert not told(found, "node-python") + told(found, "node-hbimg") + told(found, "clock-skew")
     docker("exec", VICTIM, "mv", f"{SITE}/hbimg", f"{SITE}/hbimg.away")
@@ -231,3 +294,43 @@ def test_python_and_hbimg_on_the_nodes(via):
     found, code = doctor("--via", via, "--python", "/opt/nothing/python")
     assert len({place for name, place in found if name == "node-python"}) == 3
     assert code == 1
+
+
+def test_a_node_that_lives_in_another_time(via):
+    """Asked by a command there: then no web server's whole seconds are in the way."""
+    script = "/tmp/python-of-tasks"
+    for node in ("worker1", VICTIM, "worker3"):
+        lines = f'#!/bin/bash\n{LATE if node == VICTIM else ""}\nexec {PYTHON} "$@"\n'
+        docker("exec", "-i", node, "bash", "-c", f"cat >{script}; chmod 755 {script}", input=lines)
+    found, code = doctor("--via", via, "--python", script)
+    (late,) = told(found, "clock-skew")
+    assert late["where"] == VICTIM
+    assert code == 1
+
+
+def test_a_node_that_calls_itself_otherwise(via):
+    address = docker("exec", VICTIM, "hostname", "-i").stdout.split()[0]
+    hosts = f"cp /etc/hosts /tmp/hosts; (echo '{address} elsewhere.lab'; cat /tmp/hosts) >/etc/hosts"
+    docker("exec", VICTIM, "bash", "-c", hosts)
+    try:
+        found, _ = doctor("--via", via, "--python", PYTHON)
+    finally:
+        docker("exec", VICTIM, "bash", "-c", "cat /tmp/hosts >/etc/hosts")
+    assert "elsewhere.lab" in told(found, "node-name", VICTIM)[0]["seen"]
+
+
+def test_a_block_that_nobody_has():
+    """A file with one copy, and its block's file is deleted on the DataNode's disk."""
+    path = "/tmp/one-copy"
+    docker("exec", "-i", "client", "hdfs", "dfs", "-D", "dfs.replication=1", "-put", "-f", "-", path, input="x" * 1000)
+    try:
+        told_blocks = docker("exec", "client", "hdfs", "fsck", path, "-files", "-blocks").stdout
+        block = re.search(r":(blk_\d+)_", told_blocks)[1]
+        for node in ("worker1", VICTIM, "worker3"):
+            docker("exec", node, "find", "/data/dfs", "-name", f"{block}*", "-delete")
+        reading = ["docker", "exec", "client", "hdfs", "dfs", "-D", "dfs.client.retry.window.base=1", "-cat", path]
+        assert subprocess.run(reading, capture_output=True, timeout=120).returncode != 0
+        _, code = settled("hdfs-missing-blocks", "NameNode")
+        assert code == 1
+    finally:
+        docker("exec", "client", "hdfs", "dfs", "-rm", "-f", "-skipTrash", path)

@@ -456,7 +456,8 @@ def test_settings_are_read_as_xml_too(cluster):
 def facts(**more):
     import hbimg
 
-    told = {"python": "3.11.2", "executable": "/opt/venv/bin/python", "hbimg": hbimg.__version__, "time_s": time.time()}
+    now = {"began_s": time.time() - 0.1, "time_s": time.time()}
+    told = {"python": "3.11.2", "executable": "/opt/venv/bin/python", "hbimg": hbimg.__version__, **now}
     return "a banner of ssh\n" + json.dumps({**told, **more}) + "\n"
 
 
@@ -476,7 +477,7 @@ def test_nodes_with_python_and_hbimg_are_well(cluster):
         ("node-hbimg", "problem", {"hbimg": "0.0.1"}, "0.0.1 there"),
         ("node-hbimg", "problem", {"missing": ["numpy (ImportError)"]}, "numpy (ImportError)"),
         ("node-name", "advice", {"own_name": "localhost"}, "calls itself localhost"),
-        ("clock-skew", "problem", {"time_s": time.time() - 3600}, "s behind"),
+        ("clock-skew", "problem", {"began_s": time.time() - 3600, "time_s": time.time() - 3600}, "s behind"),
     ],
 )
 def test_a_node_that_differs_is_told(cluster, name, severity, changed, said):
