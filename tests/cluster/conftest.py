@@ -8,11 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import signal
-import socket
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import happybase
 import pytest
+
+from tests.cluster.own_servers import changed_conf, own_thrift_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,51 +115,17 @@ def table_name(thrift: Any, cluster: Cluster) -> Iterator[str]:
         connection.delete_table(name, disable=True)
 
 
-class OwnThriftServer:
-    """A Thrift 2 server in this container, to be killed."""
-
-    def __init__(self, port, *options, conf=None):
-        java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
-        opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "nio", "net", "util")]
-        env = {**os.environ, **({"HADOOP_CONF_DIR": str(conf)} if conf else {})}
-        asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=env)
-        path = asked.stdout.strip()
-        kind = "org.apache.hadoop.hbase.thrift2.ThriftServer"
-        command = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", *opens, "-cp", path, kind]
-        self.log = open(f"/tmp/thrift-{port}.log", "wb")  # noqa: SIM115, PTH123 - closed in stop
-        self.process = subprocess.Popen(
-            [*command, "-p", str(port), "--infoport", str(port + 1), *options, "start"],
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("localhost", port)) == 0:
-                    return
-            assert self.process.poll() is None, f"the Thrift server ended: see /tmp/thrift-{port}.log"
-            time.sleep(0.2)
-        pytest.fail("the Thrift server did not start")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.kill()
-        self.log.close()
-
-
 @pytest.fixture
 def own_server():
     servers = []
 
     def start(port, *options, conf=None):
-        servers.append(OwnThriftServer(port, *options, conf=conf))
+        servers.append(own_thrift_server(port, *options, conf=conf))
         return servers[-1]
 
     yield start
     for server in servers:
-        server.stop()
+        server.kill()
 
 
 @pytest.fixture
@@ -170,15 +133,6 @@ def conf_with(tmp_path):
     """A copy of the cluster's settings with some of HBase's changed, for a server of our own."""
 
     def conf_with(settings: dict[str, str]) -> Path:
-        folder = tmp_path / "conf"
-        shutil.copytree(os.environ["HADOOP_CONF_DIR"], folder)
-        site = folder / "hbase-site.xml"
-        text = site.read_text()
-        for name, value in settings.items():
-            text = re.sub(rf"<property><name>{re.escape(name)}</name>.*?</property>", "", text)
-            added = f"<property><name>{name}</name><value>{value}</value></property></configuration>"
-            text = text.replace("</configuration>", added)
-        site.write_text(text)
-        return folder
+        return changed_conf(tmp_path / "conf", settings)
 
     return conf_with

@@ -8,9 +8,14 @@ import uuid
 import pytest
 
 from hbimg.errors import StoreError, TableNotFoundError
-from hbimg.rowkeys import KeyRange
+from hbimg.model import VolumeKey
+from hbimg.rowkeys import KeyRange, RowKeyScheme
 from hbimg.store import Put, TableSettings, open_store
+from hbimg.testing.pausing import dead_process
 from hbimg.testing.store_model import contents
+from hbimg.testing.volumes import nifti_content, smooth_voxels
+from hbimg.volumes import VolumeReader, VolumeTable, write_content
+from hbimg.volumes.verify import orphans
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -107,6 +112,40 @@ def test_without_a_log_a_volume_is_durable_or_refused(cluster, store, table):
         with pytest.raises(StoreError, match="opened anew"):
             unlogged.check_and_put(b"0001", b"m:c", None, {b"m:c": b"1"})
     assert table.get(b"0001").get(b"m:c") is None
+
+
+def test_volumes_share_a_flush_or_none_of_them_is_seen(cluster, store):
+    """One file for each region and family, however many volumes; nothing if a region was opened anew on the way."""
+    name = f"rpc_{uuid.uuid4().hex[:10]}"
+    url = f"hbase://{cluster.head}?client=rpc&durability=skip_wal"
+    keys = [VolumeKey("t", f"s{number}", "-", "T1w") for number in range(6)]
+    voxels = [smooth_voxels((40, 30, 20), seed=number) for number in range(len(keys))]
+    made = [nifti_content(key, array) for key, array in zip(keys, voxels, strict=True)]
+    volumes = VolumeTable.create(store, name, splits=(RowKeyScheme().range_of("t", "s3").start,))
+    try:
+        with open_store(url) as bulk, dead_process():
+            unlogged = VolumeTable.open(bulk, name)
+            written = [write_content(unlogged, content) for content in made]
+            move_all(store.admin, name)
+            for one in written:
+                with pytest.raises(StoreError, match="opened anew"):
+                    one.commit()
+        assert list(volumes.records()) == []
+        with open_store(url) as bulk:
+            unlogged = VolumeTable.open(bulk, name)
+            written = [write_content(unlogged, content) for content in made]
+            assert list(volumes.records()) == []
+            before = {region: load.files for region, load in store.admin.loads(name).items()}
+            records = [one.commit() for one in written]
+            after = {region: load.files for region, load in store.admin.loads(name).items()}
+        # Family i, and m with the claims, h with what is no pixel.
+        assert all(0 < after[region] - before[region] <= 3 for region in before)
+        assert list(volumes.records()) == records
+        for record, array in zip(records, voxels, strict=True):
+            assert b"".join(VolumeReader(volumes, record).frames()) == array.tobytes(order="F")
+        assert list(orphans(volumes)) == []
+    finally:
+        store.drop_table(name)
 
 
 def test_rows_larger_than_an_answer_come_in_parts(store, table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
@@ -491,3 +492,20 @@ def test_without_a_log_a_region_that_was_opened_anew_is_told(hbase, unlogged, tr
         with pytest.raises(StoreError, match=r"opened anew.*run the same command again"):
             unlogged.check_and_put(b"0000", b"m:done", None, {b"m:done": b"1"})
     assert b"m:done" not in unlogged.get(b"0000")
+
+
+def test_a_store_that_cannot_be_opened_leaves_no_connection_open(hbase):
+    """The master answers, and no server has hbase:meta yet."""
+
+    def before(server, method, request):
+        if method == "GetMetaRegionLocations":
+            raise Thrown("ServerNotRunningYetException", "starting")
+
+    hbase.before = before
+    for _ in range(3):
+        with pytest.raises(StoreUnavailableError):
+            open_store(url_of(hbase, wait_s=1))
+    gc.collect()  # an unclosed socket is a warning, and so an error
+    hbase.before = lambda *_: None
+    with open_store(url_of(hbase)) as store:
+        assert store.tables() == []

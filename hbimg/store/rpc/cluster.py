@@ -268,5 +268,9 @@ def open_cluster(address: HBaseAddress, connect_s: float = CONNECT_S) -> Cluster
     """
     login = SimpleLogin(tls=tls_context(address.tls_ca) if address.tls else None)
     cluster = Cluster(address.nodes, login, Patience(connect_s, address.timeout_s), address.wait_s)
-    cluster.give_back(cluster.take(cluster.meta(), CLIENT))
+    try:
+        cluster.give_back(cluster.take(cluster.meta(), CLIENT))
+    except BaseException:
+        cluster.close()  # one of the hosts may have answered
+        raise
     return cluster
