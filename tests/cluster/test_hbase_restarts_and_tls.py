@@ -12,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from hbimg.errors import HbimgError, StoreUnavailableError
+from hbimg.errors import HbimgError, StoreError, StoreUnavailableError
 from hbimg.rowkeys import KeyRange
 from hbimg.store import Put, TableSettings, open_store
+from hbimg.testing.pausing import dead_process
 from hbimg.testing.store_model import contents
+from hbimg.testing.volumes import nifti_content, smooth_voxels
+from hbimg.testing.volumes_harness import key_of
+from hbimg.volumes import VolumeTable, store_content, write_content
+from hbimg.volumes.verify import orphans, verify_volumes
 from tests.cluster.own_servers import OwnServer, changed_conf
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -38,11 +43,14 @@ class OwnHBase:
         self.zookeeper = OwnServer("zookeeper.HQuorumPeer", port=ZOOKEEPER, conf=self._conf, heap="64m")
         self.zookeeper.wait()
         self.start_master()
-        self.region_server = OwnServer("regionserver.HRegionServer", "start", port=REGION_SERVER, conf=self._conf)
+        self.start_region_server()
         self.region_server.wait()
 
     def start_master(self) -> None:
         self.master = OwnServer("master.HMaster", "start", port=MASTER, conf=self._conf)
+
+    def start_region_server(self) -> None:
+        self.region_server = OwnServer("regionserver.HRegionServer", "start", port=REGION_SERVER, conf=self._conf)
 
     def stop(self) -> None:
         for server in (self.region_server, self.master, self.zookeeper):
@@ -174,6 +182,34 @@ def test_the_master_is_restarted_while_tables_are_read_and_written(hbase, store,
     making.join()
     assert store.tables() == ["made", "t"]
     store.drop_table("made")
+
+
+def test_without_a_log_a_killed_server_takes_what_was_not_complete(hbase, store):
+    """It is refused, and nobody sees any of it; what was complete before is there, every byte."""
+    name = "bulk"
+    made = [nifti_content(key_of(number), smooth_voxels((80, 60, 20), seed=number)) for number in range(4)]
+    volumes = VolumeTable.create(store, name)
+    with open_store(url_of(f"{CA}&durability=skip_wal")) as bulk, dead_process():
+        unlogged = VolumeTable.open(bulk, name)
+        record = write_content(unlogged, made[0]).commit()
+        written = [write_content(unlogged, content) for content in made[1:]]
+        hbase.region_server.kill()
+        hbase.start_region_server()
+        for one in written:
+            with pytest.raises(StoreError, match=r"ended while.*run the same command again"):
+                one.commit()
+    assert list(volumes.records()) == [record]
+    assert verify(volumes) == [()]
+    for content in made:
+        store_content(volumes, content)
+    assert verify(volumes) == [()] * 4
+    assert list(orphans(volumes)) == []
+    store.drop_table(name)
+
+
+def verify(volumes):
+    """The faults of each volume; every byte is read."""
+    return [item.faults for item in verify_volumes(volumes)]
 
 
 def read(scan, seen, receive, received, count):

@@ -12,7 +12,7 @@ from hbimg.errors import StoreBusyError, StoreUnavailableError
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc import hbase_pb2 as pb
 from hbimg.store.rpc.cluster import ADMIN, Cluster, Persistence
-from hbimg.store.rpc.locations import Locations, RegionPlace, name_of
+from hbimg.store.rpc.locations import Locations, RegionPlace, ServerName, name_of
 from hbimg.store.rpc.remote import RemoteError
 from hbimg.store.rpc.wire import MessageT
 
@@ -62,9 +62,12 @@ class Regions:
         self._cluster = cluster
         self._locations = locations
 
-    def places(self, table: str) -> list[RegionPlace]:
-        """Give all regions of a table as hbase:meta has them now; StoreError."""
-        return self._locations.all_regions(table)
+    def live_servers(self) -> set[ServerName]:
+        """Give the RegionServers that the master counts among the living; StoreError."""
+        request, kind = pb.GetClusterStatusRequest(options=[pb.SERVERS_NAME]), pb.GetClusterStatusResponse
+        answer = self._cluster.call_master("GetClusterStatus", request, kind, "asking which servers are up")
+        names = answer.cluster_status.servers_name
+        return {ServerName(name.host_name, name.port, name.start_code) for name in names}
 
     def loads(self, table: str) -> dict[str, RegionLoad]:
         """Give what the servers tell of a table's regions, by encoded name; StoreError."""
