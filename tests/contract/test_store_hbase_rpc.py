@@ -498,6 +498,23 @@ def test_without_a_log_regions_may_be_split_and_moved(hbase, unlogged, trouble):
     assert set(flushed) >= {region.name("t") for region in hbase.tables["t"].regions}
 
 
+@pytest.mark.parametrize("trouble", ["split", "merge", "split and merge", "move"])
+def test_without_a_log_a_region_that_is_split_at_its_flush_is_flushed_as_what_it_became(hbase, unlogged, trouble):
+    unlogged.put_many(Put(row, {b"i:0000": b"new"}) for row in ROWS)
+    flushed = []
+
+    def after(server, method, request):
+        if method == "FlushRegion":
+            flushed.append(request.region.value)
+
+    once(hbase, "FlushRegion", lambda: TROUBLES[trouble](hbase))
+    hbase.after = after
+    began = time.monotonic()
+    assert unlogged.check_and_put(b"0000", b"m:done", None, {b"m:done": b"1"})
+    assert time.monotonic() - began < 4
+    assert set(flushed) >= {region.name("t") for region in hbase.tables["t"].regions}
+
+
 def start_again(hbase):
     """A server's process ends, and another one listens at its place."""
     hbase.servers[1].start_code = next(hbase.numbers)

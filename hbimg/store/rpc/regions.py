@@ -8,7 +8,7 @@ from time import monotonic, sleep
 
 from google.protobuf.message import Message
 
-from hbimg.errors import StoreBusyError, StoreUnavailableError
+from hbimg.errors import StoreBusyError, StoreError, StoreUnavailableError
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc import hbase_pb2 as pb
 from hbimg.store.rpc.cluster import ADMIN, Cluster, Persistence
@@ -55,6 +55,10 @@ class RegionLoad:
     compacted_at_ms: int
 
 
+class _RegionGoneError(StoreError):
+    """A region was split or merged: there is no use in asking for it again."""
+
+
 class Regions:
     """Calls to the servers of a table's regions, wherever these are. For any number of threads."""
 
@@ -90,16 +94,24 @@ class Regions:
 
     def flush_region(self, place: RegionPlace) -> None:
         """Write what a region, or what has become of it, holds in memory to files; StoreError."""
+        pending = list(self._successors(place))
+        while pending:
+            now = pending.pop()
+            try:
+                self._flush_this(now)
+            except _RegionGoneError:
+                pending += self._successors(now)
+
+    def _flush_this(self, place: RegionPlace) -> None:
         doing = f"flushing table {place.table!r}"
-        for now in self._successors(place):
-            persistence = Persistence(self._cluster.wait_s, _FLUSH_PAUSE_S)
-            # The mark in the log tells that nothing was left to write from that another flush was under way.
-            request = pb.FlushRegionRequest(region=now.specifier, write_flush_wal_marker=True)
-            while True:
-                answer = self._on_region(now, "FlushRegion", request, pb.FlushRegionResponse, doing)
-                if answer.flushed or answer.wrote_flush_wal_marker:
-                    break
-                persistence.pause(StoreBusyError(f"{doing}: region {now.encoded} is being flushed already"))
+        persistence = Persistence(self._cluster.wait_s, _FLUSH_PAUSE_S)
+        # The mark in the log tells that nothing was left to write from that another flush was under way.
+        request = pb.FlushRegionRequest(region=place.specifier, write_flush_wal_marker=True)
+        while True:
+            answer = self._on_region(place, "FlushRegion", request, pb.FlushRegionResponse, doing)
+            if answer.flushed or answer.wrote_flush_wal_marker:
+                return
+            persistence.pause(StoreBusyError(f"{doing}: region {place.encoded} is being flushed already"))
 
     def clear_block_cache(self, table: str) -> int:
         """Have the servers forget the blocks of a table that they hold in memory; give how many. StoreError."""
@@ -188,7 +200,7 @@ class Regions:
             if server is None:
                 moved = [now for now in self._locations.regions(place.table) if now.encoded == place.encoded]
                 if not moved:
-                    raise StoreUnavailableError(f"{doing}: region {place.encoded} was split or merged: run again")
+                    raise _RegionGoneError(f"{doing}: region {place.encoded} was split or merged: run again")
                 server = moved[0].require_server().server
             try:
                 return self._cluster.call(server, ADMIN, method, request, kind)
