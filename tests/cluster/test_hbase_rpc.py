@@ -96,7 +96,7 @@ def test_a_write_goes_on(store, table, trouble):
     assert table.get(b"0150") == {}
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("trouble", ["merge", "all at once"])
 def test_without_a_log_all_is_in_files_when_a_volume_is_complete(cluster, store, table, trouble):
     """Whatever HBase does with regions between two halves of the writes; it flushes what it closes."""
     with open_store(f"hbase://{cluster.head}?client=rpc&durability=skip_wal") as bulk:
