@@ -8,11 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import signal
-import socket
-import subprocess
 import sys
 import time
 import urllib.error
@@ -26,10 +21,13 @@ from typing import TYPE_CHECKING, Any
 import happybase
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside the tests are found by their names
+
+from own_servers import changed_conf, own_backup_master, own_thrift_server
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-sys.path.insert(0, str(Path(__file__).parent))  # own_hbase.py beside the tests is found by its name
 
 #: With `pytest -n 2` these run one after the other: they move regions and switch what HBase does by itself, or want
 #: regions to stay where they are. Of all others, those of one file do.
@@ -140,86 +138,39 @@ def table_name(thrift: Any, cluster: Cluster) -> Iterator[str]:
         connection.delete_table(name, disable=True)
 
 
-class OwnServer:
-    """A Java server of the cluster in this container, to be killed; it listens when this is made."""
-
-    def __init__(self, port, *command, conf=None, user=None):
-        java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
-        packages = ("lang", "lang.reflect", "net", "nio", "util", "util.concurrent")
-        opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in packages]
-        opens.append("--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED")
-        env = {**os.environ, **({"HADOOP_CONF_DIR": str(conf)} if conf else {})}
-        env.update({"HADOOP_USER_NAME": user} if user else {})
-        asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=env)
-        options = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *opens, "-cp", asked.stdout.strip()]
-        self.log = open(f"/tmp/server-{port}.log", "wb")  # noqa: SIM115, PTH123 - closed in stop
-        self.process = subprocess.Popen([java, *options, *command], stdout=self.log, stderr=subprocess.STDOUT, env=env)
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("localhost", port)) == 0:
-                    return
-            assert self.process.poll() is None, f"the server ended: see {self.log.name}"
-            time.sleep(0.2)
-        self.stop()
-        pytest.fail(f"the server did not start: see {self.log.name}")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.kill()
-        self.log.close()
-
-
-class OwnThriftServer(OwnServer):
-    """A Thrift 2 server."""
-
-    def __init__(self, port, *options, **more):
-        kind = "org.apache.hadoop.hbase.thrift2.ThriftServer"
-        super().__init__(port, kind, "-p", str(port), "--infoport", str(port + 1), *options, "start", **more)
-
-
-class BackupMaster(OwnServer):
-    """An HMaster that waits until the one on the head ends; its web page is at this port."""
-
-    def __init__(self, port, **more):
-        super().__init__(port, "org.apache.hadoop.hbase.master.HMaster", "start", "--backup", **more)
-
-
 @contextmanager
-def servers_of(kind):
+def servers_of(make):
     servers = []
 
-    def start(port, *options, **more):
-        servers.append(kind(port, *options, **more))
+    def start(*arguments, **options):
+        servers.append(make(*arguments, **options))
         return servers[-1]
 
     try:
         yield start
     finally:
         for server in servers:
-            server.stop()
+            server.kill()
 
 
 @pytest.fixture
 def own_server():
     """Starts a Thrift 2 server on a port of this container: ``own_server(PORT, OPTIONS..., conf=, user=)``."""
-    with servers_of(OwnThriftServer) as start:
+    with servers_of(own_thrift_server) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
-def own_thrift_server():
+def module_thrift_server():
     """The same, for all tests of a module."""
-    with servers_of(OwnThriftServer) as start:
+    with servers_of(own_thrift_server) as start:
         yield start
 
 
 @pytest.fixture
 def backup_master():
     """Starts an HMaster in waiting: ``backup_master(PORT OF ITS PAGE, conf=)``."""
-    with servers_of(BackupMaster) as start:
+    with servers_of(own_backup_master) as start:
         yield start
 
 
@@ -228,15 +179,6 @@ def conf_with(tmp_path):
     """A copy of the cluster's settings with some of HBase's changed, for a server of our own."""
 
     def conf_with(settings: dict[str, str]) -> Path:
-        folder = tmp_path / "conf"
-        shutil.copytree(os.environ["HADOOP_CONF_DIR"], folder)
-        site = folder / "hbase-site.xml"
-        text = site.read_text()
-        for name, value in settings.items():
-            text = re.sub(rf"<property><name>{re.escape(name)}</name>.*?</property>", "", text)
-            added = f"<property><name>{name}</name><value>{value}</value></property></configuration>"
-            text = text.replace("</configuration>", added)
-        site.write_text(text)
-        return folder
+        return changed_conf(tmp_path / "conf", settings)
 
     return conf_with

@@ -8,6 +8,7 @@ import pytest
 
 from hbimg.errors import StoreError, StoreUnavailableError, TableExistsError, TableNotFoundError
 from hbimg.rowkeys import KeyRange
+from hbimg.store import Put, TableSettings, open_store
 from hbimg.store.rpc.admin import open_admin
 from hbimg.store.rpc.schema import TableDescription
 
@@ -45,6 +46,25 @@ def test_a_table_is_made_as_asked_and_read_back(cluster, admin, table, thrift):
     assert [place.range for place in admin.regions(table)] == [KeyRange(b"", b"m"), KeyRange(b"m", b"")]
     with pytest.raises(TableExistsError):
         admin.create(TableDescription(table, FAMILIES))
+
+
+def test_the_block_cache_is_cleared(cluster, admin, table):
+    with open_store(f"hbase://{cluster.head}?client=rpc") as store:
+        made = store.create_table(f"{table}_cached", TableSettings(split_points=(b"b",)))
+        try:
+            made.put_many(Put(row, {b"i:0": row * 300_000}) for row in (b"a", b"b", b"c"))
+            admin.flush(made.name)
+            admin.clear_block_cache(made.name)
+            assert admin.clear_block_cache(made.name) == 0
+            assert len(list(made.scan(KeyRange()))) == 3
+            assert admin.clear_block_cache(made.name) >= 3
+            assert [bytes(row.cells[b"i:0"]) for row in made.scan(KeyRange())] == [
+                b"a" * 300_000,
+                b"b" * 300_000,
+                b"c" * 300_000,
+            ]
+        finally:
+            store.drop_table(made.name)
 
 
 def test_what_hbase_refuses_is_one_line(admin, table):

@@ -7,10 +7,13 @@ import uuid
 
 import pytest
 
-from hbimg.errors import StoreError, TableNotFoundError
-from hbimg.rowkeys import KeyRange
+from hbimg.errors import TableNotFoundError
+from hbimg.model import VolumeKey
+from hbimg.rowkeys import KeyRange, RowKeyScheme
 from hbimg.store import Put, TableSettings, open_store
 from hbimg.testing.store_model import contents
+from hbimg.testing.volumes import nifti_content, smooth_voxels
+from hbimg.volumes import VolumeReader, VolumeTable, write_content
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -93,20 +96,43 @@ def test_who_reads_or_writes_goes_on_exactly_where_he_was(store, table, trouble)
     assert table.get(b"0150") == {}
 
 
-def test_without_a_log_a_volume_is_durable_or_refused(cluster, store, table):
-    """Flushed when its last row says that it is complete; refused if a region was opened anew on the way."""
+@pytest.mark.parametrize("trouble", ["merge", "all at once"])
+def test_without_a_log_all_is_in_files_when_a_volume_is_complete(cluster, store, table, trouble):
+    """Whatever HBase does with regions between two halves of the writes; it flushes what it closes."""
     with open_store(f"hbase://{cluster.head}?client=rpc&durability=skip_wal") as bulk:
         unlogged = bulk.table(table.name)
         unlogged.put_many(Put(row, {b"r:0": row * 5_000}) for row in ROWS)
-        before = {name: load.files for name, load in store.admin.loads(table.name).items()}
+        TROUBLES[trouble](store.admin, table.name)
+        unlogged.put_many(Put(row, {b"r:1": row * 5_000}) for row in ROWS)
         assert unlogged.check_and_put(b"0000", b"m:c", None, {b"m:c": b"1"})
-        after = {name: load.files for name, load in store.admin.loads(table.name).items()}
-        assert all(after[name] > before[name] for name in before)
-        unlogged.put_many(Put(row, {b"r:0": row * 6_000}) for row in ROWS)
-        move_all(store.admin, table.name)
-        with pytest.raises(StoreError, match="opened anew"):
-            unlogged.check_and_put(b"0001", b"m:c", None, {b"m:c": b"1"})
-    assert table.get(b"0001").get(b"m:c") is None
+        # Nothing but the row that completes it is left in memory.
+        assert sum(load.memory_bytes for load in store.admin.loads(table.name).values()) == 0
+    assert contents(table, families=["r"]) == {row: {b"r:0": row * 5_000, b"r:1": row * 5_000} for row in ROWS}
+
+
+def test_volumes_share_a_flush(cluster, store):
+    """One file for each region and family, however many volumes; none is seen before."""
+    name = f"rpc_{uuid.uuid4().hex[:10]}"
+    keys = [VolumeKey("t", f"s{number}", "-", "T1w") for number in range(6)]
+    voxels = [smooth_voxels((40, 30, 20), seed=number) for number in range(len(keys))]
+    made = [nifti_content(key, array) for key, array in zip(keys, voxels, strict=True)]
+    volumes = VolumeTable.create(store, name, splits=(RowKeyScheme().range_of("t", "s3").start,))
+    try:
+        with open_store(f"hbase://{cluster.head}?client=rpc&durability=skip_wal") as bulk:
+            unlogged = VolumeTable.open(bulk, name)
+            written = [write_content(unlogged, content) for content in made]
+            assert list(volumes.records()) == []
+            before = {region: load.files for region, load in store.admin.loads(name).items()}
+            assert set(before.values()) == {0}
+            records = [one.commit() for one in written]
+            after = {region: load.files for region, load in store.admin.loads(name).items()}
+        # Family i, m with the claims, and h with what is no pixel.
+        assert set(after.values()) == {3}
+        assert list(volumes.records()) == records
+        for record, array in zip(records, voxels, strict=True):
+            assert b"".join(VolumeReader(volumes, record).frames()) == array.tobytes(order="F")
+    finally:
+        store.drop_table(name)
 
 
 def test_rows_larger_than_an_answer_come_in_parts(store, table):

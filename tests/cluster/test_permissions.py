@@ -46,14 +46,14 @@ def guarded(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ways(guarded, own_thrift_server):
+def ways(guarded, module_thrift_server):
     """For a user, the URLs by which HBase is reached as him: its own RPC, and a Thrift 2 server that runs as him."""
     ports = {}
 
     def ways(user):
         if user not in ports:
             ports[user] = 9690 + 10 * len(ports)
-            own_thrift_server(ports[user], conf=guarded.conf, user=user)
+            module_thrift_server(ports[user], conf=guarded.conf, user=user)
         port = ports[user]
         thrift = f"hbase://localhost:{port}?client=thrift&own_host=no&wait_s=5&info_port={port + 1}"
         return {"RPC": guarded.url(wait_s="5"), "Thrift 2": thrift}

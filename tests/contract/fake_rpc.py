@@ -373,6 +373,10 @@ class Methods:
             self._mutate(found, request.mutation, cells)
         return pb.MutateResponse(processed=value == wanted), b""
 
+    def GetClusterStatus(self, request, cells):
+        status = pb.ClusterStatus(servers_name=[server.name() for server in self.cluster.servers])
+        return pb.GetClusterStatusResponse(cluster_status=status), b""
+
     # -- tables ------------------------------------------------------------------------------------------------------
 
     def GetTableDescriptors(self, request, cells):

@@ -53,6 +53,18 @@ def nifti(number: int) -> bytes:
     return nifti_bytes_of(smooth_voxels((9, 8, 5), seed=number))
 
 
+def move(hbase):
+    hbase.move("t", RowKeyScheme().range_of("t", "s5").start)
+
+
+def kill_and_move(hbase):
+    """The server of the second region dies; the region is opened on the other one."""
+    dead = hbase.servers.pop(1)
+    for region in hbase.tables["t"].regions:
+        region.server = hbase.servers[0]
+    dead.kill()
+
+
 def ingest(volumes: VolumeTable, folder: Path, *, replace: bool = False):
     options = IngestOptions(KeyRules(default_project="t", pattern="{subject}/{scan}.nii"), replace=replace)
     with Pool(1) as pool:
@@ -107,24 +119,22 @@ def test_with_the_log_each_volume_is_seen_at_once(hbase, folder):
         assert "FlushRegion" not in hbase.calls
 
 
-@pytest.mark.parametrize("at", ["its first write", "its flush"])
-def test_a_region_that_is_opened_anew_takes_all_volumes_that_were_not_complete(hbase, volumes, folder, at):
-    """The second group's; those of the first are complete. The next run puts it right."""
+@pytest.mark.parametrize("ends", [False, True], ids=["region moved", "server killed"])
+def test_a_server_that_ends_takes_all_volumes_that_were_not_complete(hbase, volumes, folder, ends):
+    """The second group's, and later ones; those of the first are complete. The next run puts it right."""
     flushes, done = [], []
 
     def before(server, method, request):
         flushes.extend([method] if method == "FlushRegion" else [])
-        wanted = method == "Multi" and len(flushes) == 2 if at == "its first write" else len(flushes) == 3
-        if wanted and not done:
+        if len(flushes) == 3 and not done:
             done.append(1)
-            hbase.move("t", b"t,s5")
+            (kill_and_move if ends else move)(hbase)
 
     hbase.before = before
     with dead_process():
         outcomes = ingest(volumes, folder)
     told = {outcome.key.split("/")[1]: outcome for outcome in outcomes}
-    if at == "its first write":
-        # Where a region is moved before a write, the write goes to where it is then: nothing is lost.
+    if not ends:  # HBase flushes a region before it moves it
         assert {outcome.outcome for outcome in outcomes} == {"stored"}
     else:
         assert [told[f"s{number}"].outcome for number in range(COUNT)] == ["stored"] * 3 + ["refused"] * 4

@@ -152,8 +152,7 @@ class Admin:
 
     def servers(self) -> list[ServerName]:
         """Give the RegionServers that are up, sorted; StoreError."""
-        names = self._status(pb.SERVERS_NAME).servers_name
-        return sorted(ServerName(name.host_name, name.port, name.start_code) for name in names)
+        return sorted(self.region_calls.live_servers())
 
     def dead_servers(self) -> list[ServerName]:
         """Give the RegionServers that died and did not come back, sorted; StoreError."""

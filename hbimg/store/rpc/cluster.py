@@ -271,6 +271,6 @@ def open_cluster(address: HBaseAddress, connect_s: float = CONNECT_S) -> Cluster
     try:
         cluster.give_back(cluster.take(cluster.meta(), CLIENT))
     except BaseException:
-        cluster.close()
+        cluster.close()  # one of the hosts may have answered
         raise
     return cluster

@@ -8,11 +8,11 @@ from time import monotonic, sleep
 
 from google.protobuf.message import Message
 
-from hbimg.errors import StoreBusyError, StoreUnavailableError
+from hbimg.errors import StoreBusyError, StoreError, StoreUnavailableError
 from hbimg.store.hbase_address import Server
 from hbimg.store.rpc import hbase_pb2 as pb
 from hbimg.store.rpc.cluster import ADMIN, Cluster, Persistence
-from hbimg.store.rpc.locations import Locations, RegionPlace, name_of
+from hbimg.store.rpc.locations import Locations, RegionPlace, ServerName, name_of
 from hbimg.store.rpc.remote import RemoteError
 from hbimg.store.rpc.wire import MessageT
 
@@ -55,6 +55,10 @@ class RegionLoad:
     compacted_at_ms: int
 
 
+class _RegionGoneError(StoreError):
+    """A region was split or merged: there is no use in asking for it again."""
+
+
 class Regions:
     """Calls to the servers of a table's regions, wherever these are. For any number of threads."""
 
@@ -62,9 +66,12 @@ class Regions:
         self._cluster = cluster
         self._locations = locations
 
-    def places(self, table: str) -> list[RegionPlace]:
-        """Give all regions of a table as hbase:meta has them now; StoreError."""
-        return self._locations.all_regions(table)
+    def live_servers(self) -> set[ServerName]:
+        """Give the RegionServers that the master counts among the living; StoreError."""
+        request, kind = pb.GetClusterStatusRequest(options=[pb.SERVERS_NAME]), pb.GetClusterStatusResponse
+        answer = self._cluster.call_master("GetClusterStatus", request, kind, "asking which servers are up")
+        names = answer.cluster_status.servers_name
+        return {ServerName(name.host_name, name.port, name.start_code) for name in names}
 
     def loads(self, table: str) -> dict[str, RegionLoad]:
         """Give what the servers tell of a table's regions, by encoded name; StoreError."""
@@ -87,16 +94,24 @@ class Regions:
 
     def flush_region(self, place: RegionPlace) -> None:
         """Write what a region, or what has become of it, holds in memory to files; StoreError."""
+        pending = list(self._successors(place))
+        while pending:
+            now = pending.pop()
+            try:
+                self._flush_this(now)
+            except _RegionGoneError:
+                pending += self._successors(now)
+
+    def _flush_this(self, place: RegionPlace) -> None:
         doing = f"flushing table {place.table!r}"
-        for now in self._successors(place):
-            persistence = Persistence(self._cluster.wait_s, _FLUSH_PAUSE_S)
-            # The mark in the log tells that nothing was left to write from that another flush was under way.
-            request = pb.FlushRegionRequest(region=now.specifier, write_flush_wal_marker=True)
-            while True:
-                answer = self._on_region(now, "FlushRegion", request, pb.FlushRegionResponse, doing)
-                if answer.flushed or answer.wrote_flush_wal_marker:
-                    break
-                persistence.pause(StoreBusyError(f"{doing}: region {now.encoded} is being flushed already"))
+        persistence = Persistence(self._cluster.wait_s, _FLUSH_PAUSE_S)
+        # The mark in the log tells that nothing was left to write from that another flush was under way.
+        request = pb.FlushRegionRequest(region=place.specifier, write_flush_wal_marker=True)
+        while True:
+            answer = self._on_region(place, "FlushRegion", request, pb.FlushRegionResponse, doing)
+            if answer.flushed or answer.wrote_flush_wal_marker:
+                return
+            persistence.pause(StoreBusyError(f"{doing}: region {place.encoded} is being flushed already"))
 
     def clear_block_cache(self, table: str) -> int:
         """Have the servers forget the blocks of a table that they hold in memory; give how many. StoreError."""
@@ -185,7 +200,7 @@ class Regions:
             if server is None:
                 moved = [now for now in self._locations.regions(place.table) if now.encoded == place.encoded]
                 if not moved:
-                    raise StoreUnavailableError(f"{doing}: region {place.encoded} was split or merged: run again")
+                    raise _RegionGoneError(f"{doing}: region {place.encoded} was split or merged: run again")
                 server = moved[0].require_server().server
             try:
                 return self._cluster.call(server, ADMIN, method, request, kind)

@@ -12,20 +12,21 @@ from hbimg.rowkeys import KeyRange
 from hbimg.store.rpc.locations import RegionPlace, ServerName
 from hbimg.store.rpc.unlogged import UnloggedWrites
 
-ONE = RegionPlace(b"t,,1.%032x." % 1, "t", KeyRange(b"", b"m"), ServerName("h", 1, 1), "OPEN", 10, 1)
+HERE, THERE = ServerName("here", 1, 1), ServerName("there", 1, 1)
+ONE = RegionPlace(b"t,,1.%032x." % 1, "t", KeyRange(b"", b"m"), HERE, "OPEN", 10, 1)
 TWO = replace(ONE, name=b"t,m,2.%032x." % 2, range=KeyRange(b"m", b""))
 
 
 class Regions:
-    """Stands for the calls to the servers: tells its regions, and what was flushed."""
+    """Stands for the calls to the servers: tells who lives, and what was flushed."""
 
     def __init__(self):
-        self.now = [ONE, TWO]
+        self.live = {HERE, THERE}
         self.flushed = []
         self.on_flush = lambda: None
 
-    def places(self, table):
-        return self.now
+    def live_servers(self):
+        return self.live
 
     def flush_region(self, place):
         self.on_flush()
@@ -43,10 +44,10 @@ def unlogged(regions):
 
 
 def test_each_region_is_flushed_once(regions, unlogged):
-    for place in (ONE, TWO, ONE, TWO):
+    for place in (ONE, TWO, ONE, TWO, replace(TWO, server=THERE)):
         unlogged.record(place)
     unlogged.prove()
-    assert sorted(regions.flushed, key=lambda place: place.name) == [ONE, TWO]
+    assert sorted(place.name for place in regions.flushed) == [ONE.name, TWO.name]
     unlogged.prove()
     assert len(regions.flushed) == 2
 
@@ -75,36 +76,27 @@ def test_a_thread_waits_for_the_proof_of_another_one(regions, unlogged):
     assert regions.flushed == [ONE]
 
 
-@pytest.mark.parametrize(
-    "now",
-    [
-        [replace(ONE, opened_at_sequence=11), TWO],
-        [replace(ONE, server=ServerName("h", 1, 2)), TWO],
-        [replace(ONE, server=ServerName("other", 1, 1)), TWO],
-        [replace(ONE, server=None), TWO],
-        [TWO],
-    ],
-    ids=["opened anew", "server restarted", "moved", "on no server", "gone"],
-)
-def test_a_region_that_was_opened_anew_stays_refused(regions, unlogged, now):
+@pytest.mark.parametrize("live", [{THERE}, {THERE, HERE._replace(start_code=2)}], ids=["ended", "started again"])
+def test_a_server_that_ended_stays_refused(regions, unlogged, live):
+    """Though its region is elsewhere by now, and was written to there."""
     unlogged.record(ONE)
+    unlogged.record(replace(ONE, server=THERE))
     unlogged.refuse_lost()
-    regions.now = now
+    regions.live = live
     for _ in range(2):
-        with pytest.raises(StoreError, match=r"opened anew.*run the same command again"):
+        with pytest.raises(StoreError, match=r"here,1,1 ended.*run the same command again"):
             unlogged.prove()
-    # Written to again, as it is now: what was lost before stays lost.
-    unlogged.record(now[0])
+    regions.live = {HERE, THERE}
     for refused in (unlogged.prove, unlogged.refuse_lost):
-        with pytest.raises(StoreError, match="opened anew"):
+        with pytest.raises(StoreError, match="ended"):
             refused()
 
 
-def test_a_flush_that_failed_is_made_again_for_the_region_as_it_was(regions, unlogged):
-    """Another thread may have written meanwhile, to the region as it is later."""
+def test_a_flush_that_failed_is_made_again_with_all_servers_remembered(regions, unlogged):
+    """Another thread may have written to the region meanwhile, at another server."""
 
     def fail():
-        unlogged.record(replace(ONE, opened_at_sequence=11))
+        unlogged.record(replace(ONE, server=THERE))
         raise StoreUnavailableError("gone")
 
     unlogged.record(ONE)
@@ -112,9 +104,6 @@ def test_a_flush_that_failed_is_made_again_for_the_region_as_it_was(regions, unl
     with pytest.raises(StoreUnavailableError):
         unlogged.prove()
     regions.on_flush = lambda: None
-    unlogged.prove()
-    assert regions.flushed == [ONE]
-    regions.now = [replace(ONE, opened_at_sequence=11), TWO]
-    unlogged.record(ONE)
-    with pytest.raises(StoreError, match="opened anew"):
+    regions.live = {THERE}
+    with pytest.raises(StoreError, match="here,1,1 ended"):
         unlogged.prove()
