@@ -85,6 +85,8 @@ with open_store(STORE) as store, open_admin(STORE) as admin:
         cuts = tuple(b"t1,sub-%03d!" % round(n * count / regions) for n in range(1, regions))
         is_there = name in store.tables()
         volumes = VolumeTable.open(store, name) if is_there else VolumeTable.create(store, name, splits=cuts)
+        # Else HBase rewrites files, over the links, while jobs are measured.
+        admin.alter(name, {"COMPACTION_ENABLED": "false"})
         for n in range(count):
             store_content(volumes, nifti_content(VolumeKey("t1", f"sub-{n:03d}", "ses", "T1w"), voxels))
         admin.flush(name)
@@ -180,7 +182,11 @@ def speeds() -> Iterator[None]:
     """Let YARN give out vcores for so many maps on each worker, and one more; afterwards what it was before."""
     found = json.loads(head("curl", "-sf", "http://head:8088/ws/v1/cluster/nodes?states=RUNNING"))["nodes"]["node"]
     before = {
-        node["id"]: (node["usedMemoryMB"] + node["availMemoryMB"], node["availableVirtualCores"]) for node in found
+        node["id"]: (
+            node["usedMemoryMB"] + node["availMemoryMB"],
+            node["usedVirtualCores"] + node["availableVirtualCores"],
+        )
+        for node in found
     }
     try:
         for node in found:

@@ -91,7 +91,8 @@ def draw_regions(stretches: Sequence[Stretch], servers: Sequence[str], stem: Pat
         axes.barh(row, width, left=left, height=0.8, color=colour, edgecolor="white", linewidth=0.4)
     axes.set_xlim(0, 100)
     axes.set_xlabel("percent of the table's bytes, in key order")
-    axes.set_title("regions and their servers; orange-red: not where the plan wants it")
+    strayed = any(not stretch.in_place for stretch in stretches)
+    axes.set_title("regions and their servers" + ("; orange-red: not where the plan wants it" if strayed else ""))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     if len(rows) <= _NAMED:
         axes.set_yticks(range(len(rows)), list(rows), fontsize=7)

@@ -14,7 +14,7 @@ from hbimg.allocation.groups import Groups
 from hbimg.allocation.journal import Entry
 from hbimg.allocation.layout import Layout, Server
 from hbimg.allocation.plan_file import StoredPlan
-from hbimg.allocation.planner import cuts_a_group, index_of, located
+from hbimg.allocation.planner import cuts_a_group, index_of, located, make_plan
 from hbimg.allocation.state import GLOBAL, LOCAL, SWITCHES, TableState, actions_to
 
 #: From these on a new plan is due: growth of all bytes, and how much longer the short plank needs than the ideal.
@@ -235,13 +235,15 @@ class _Watcher:
         return sorted(set(plan.layout.servers) - set(self._state.servers))
 
     def _planned_skew(self, plan: StoredPlan) -> float:
-        """Give how far the plan, on the volumes of today, is above the bound for them."""
-        speeds = np.array([server.speed for server in plan.servers])
+        """Give how much longer the short plank of the plan needs, on the volumes of today, than that of a new plan."""
+        if not self._groups.size_bytes.any() or plan.unit != "bytes":
+            return 0.0  # what seconds today's volumes take is not known
         placed = located(self._groups, plan.layout, [server.name for server in plan.servers])
-        work = self._groups.size_bytes
-        if not work.any():
-            return 0.0
-        return placements.cost(placed, work, speeds) / placements.bound(work, speeds) - 1
+        speeds = np.array([server.speed for server in plan.servers])
+        today = placements.cost(placed, self._groups.size_bytes, speeds)
+        # Not the bound: with few groups no layout comes near it, and a plan would be due for ever.
+        best = make_plan(self._groups, plan.servers, plan.group_level, region_bytes=plan.region_bytes).planned.cost
+        return today / best - 1
 
 
 def _switch_words(name: str, *, on: bool) -> str:

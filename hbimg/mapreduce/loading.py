@@ -100,8 +100,13 @@ def _joined(block: memoryview, pieces: Iterable[Buffer]) -> memoryview:
 
 def _digests(reader: VolumeReader) -> Iterator[LoadedFile]:
     """Read every file as it lay on the disk and its frames too, and keep the digests."""
+    unread = reader.record.frames
     for stored, pieces in reader.originals():
         yield LoadedFile(stored, b"", _sha256(pieces))
+        if not (stored.packing and stored.packing.get("kept")):
+            unread -= stored.frames
+    if not unread:
+        return
     # A kept stream comes back without its frames being read: read those as well.
     read = sum(len(frame) for frame in reader.frames())
     if read != reader.record.frame_bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hbimg.mapreduce.jobs.compress import Compress
 from hbimg.mapreduce.jobs.dicom2nifti import Dicom2Nifti
 from hbimg.mapreduce.jobs.stats import Stats
 from hbimg.mapreduce.run import RunSettings, run_job
+from hbimg.model import VolumeKey
 from hbimg.store import open_store
 from hbimg.store.cells import seal
 from hbimg.testing.volumes import nifti_content, smooth_voxels, store_volumes
@@ -163,6 +165,26 @@ def test_a_damaged_cell_fails_its_volume_and_checksum_finds_it(table):
     row = volumes.scheme.frame(other.key, other.generation, 3)
     volumes.table.put(row, {column: seal(row, column, bytes(cell[:-8]))})
     assert run_job(Checksum(), store, volumes, RunSettings(workers=1)).report["volumes"]["failed"] == 2
+
+
+def test_checksum_reads_no_frame_twice(tmp_path, monkeypatch):
+    """Save those of a stream that is kept beside its frames, they are read with the files."""
+    passes = []
+    frames = VolumeReader.frames
+
+    def counted(reader):
+        passes.append(str(reader.record.key))
+        return frames(reader)
+
+    monkeypatch.setattr(VolumeReader, "frames", counted)
+    with open_store("memory:") as store:
+        volumes = VolumeTable.create(store, "t")
+        for subject, packed in (("plain", False), ("kept", True)):
+            key = VolumeKey("p", subject, "1", "T1w")
+            store_content(volumes, nifti_content(key, smooth_voxels((16, 12, 5)), packed=packed))
+        assert run_job(Checksum(), store, volumes, RunSettings()).report["volumes"]["done"] == 2
+    # Asking for the frames of a kept stream once more is what reads them: its original does not take any.
+    assert Counter(passes) == {"p/plain/1/T1w": 1, "p/kept/1/T1w": 2}
 
 
 def test_checksum_writes_down_the_digests_and_is_never_current(table):

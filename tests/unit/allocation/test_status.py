@@ -73,6 +73,11 @@ def test_when_a_new_plan_is_due_is_told(change, due):
     assert any(words.startswith(due) for words in found.due), found.due
 
 
+def test_a_plan_that_no_other_betters_is_not_due_however_far_from_the_bound():
+    # One of three equal groups on the slow server takes as long as all three on the fast one; the bound is 7.5.
+    assert status(sizes=(10, 0, 10, 10), planned_bytes=30).due == ()
+
+
 def test_what_apply_would_do_is_told():
     move, rewrite = status(owners=("a", "a", "b")).actions
     assert move == "move region p,s2 to b"
