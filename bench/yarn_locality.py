@@ -115,7 +115,7 @@ def main() -> None:
 
 def print_table(found: list[dict[str, Any]]) -> None:
     """Print medians, one line for each link and rival."""
-    print("| link Mbit/s | maps | local to Hadoop | wall s (min - max) | to own host | tasks s | read s | net MB |")
+    print("| link Mbit/s | maps | data-local to YARN | wall s (min - max) | to own host | tasks s | read s | net MB |")
     print("|---|---|---|---|---|---|---|---|")
     groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for one in found:
