@@ -12,9 +12,10 @@ same job, every map on another worker than its data (yarn_rivals.py tells how): 
 maps beside their data too, but reads and writes through the head's Thrift server, as from one shared store.
 
 A link's speed (Mbit/s, 0: as it is) is that of each machine's way out, the head's too, set with `tc` in its network
-namespace. `net` is what the workers' interfaces received from the job's submission to its end, control, packages and
-HDFS's copies of results among it; `read over net` is what the tasks' readers had from another machine; `else` is what
-the interfaces received while tasks ran and neither readers, nor results, nor HDFS's copies account for.
+namespace. `net` is what the workers' interfaces received from the job's submission to its end. In it are: `read`, what
+the tasks' readers had from another machine; `results`, which went from a task to a region elsewhere; `copies` of the
+results in HBase's log, which HDFS makes on other machines while a result is stored; and the `rest`: job files, control,
+and copies of files that HBase may have written meanwhile.
 """
 
 from __future__ import annotations
@@ -99,10 +100,10 @@ def main() -> None:
     try:
         in_client("fill", str(chosen.volumes), chosen.series)
         in_client("run", "own host")  # packages travel, blocks get into the caches
-        for mbit in map(int, chosen.links.split(",")):
-            with links(mbit):
-                for repeat in range(chosen.repeats):
-                    rivals = RIVALS if repeat < chosen.gateway_repeats else RIVALS[:2]
+        for repeat in range(chosen.repeats):
+            rivals = RIVALS if repeat < chosen.gateway_repeats else RIVALS[:2]
+            for mbit in map(int, chosen.links.split(",")):
+                with links(mbit):
                     for rival in rivals[:: 1 if repeat % 2 == 0 else -1]:
                         found.append(measure(rival, mbit))
                         if chosen.json:
@@ -114,7 +115,7 @@ def main() -> None:
 
 def print_table(found: list[dict[str, Any]]) -> None:
     """Print medians, one line for each link and rival."""
-    print("| link Mbit/s | maps | local to Hadoop | wall s (min - max) | to own host | tasks s | read s | net MB |")
+    print("| link Mbit/s | maps | data-local to YARN | wall s (min - max) | to own host | tasks s | read s | net MB |")
     print("|---|---|---|---|---|---|---|---|")
     groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for one in found:
@@ -122,8 +123,8 @@ def print_table(found: list[dict[str, Any]]) -> None:
     for (mbit, rival), runs in groups.items():
         base_s = statistics.median(one["wall_s"] for one in groups[mbit, "own host"])
         print(times_line(mbit, rival, runs, base_s))
-    print("\n| link Mbit/s | maps | data MB | read over net | results to others MB | HDFS's copies MB | else |")
-    print("|---|---|---|---|---|---|---|")
+    print("\n| link Mbit/s | maps | data MB | net MB | read | results | copies | rest MB | read / data | rest / data |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for (mbit, rival), runs in groups.items():
         print(bytes_line(mbit, rival, runs))
 
@@ -143,14 +144,18 @@ def times_line(mbit: int, rival: str, runs: list[dict[str, Any]], base_s: float)
 
 def bytes_line(mbit: int, rival: str, runs: list[dict[str, Any]]) -> str:
     """Give a rival's line of the second table."""
-    middle = {name: statistics.median(one["reconciled"][name] for one in runs) for name in runs[0]["reconciled"]
-              if name.endswith("_bytes")}  # fmt: skip
-    data = middle["data_bytes"]
-    return (
-        f"| {mbit or 'as is'} | {rival} | {data / 1e6:,.0f} | {middle['not_local_by_readers_bytes'] / data:.1%} | "
-        f"{middle['results_to_other_hosts_bytes'] / 1e6:,.0f} | {middle['copies_of_results_bytes'] / 1e6:,.0f} | "
-        f"{middle['other_bytes'] / data:.1%} |"
-    )
+    sums = [one["reconciled"] for one in runs]
+    columns = [
+        [part["data_bytes"] for part in sums],
+        [one["received_bytes"] for one in runs],
+        [part["not_local_by_readers_bytes"] for part in sums],
+        [part["results_to_other_hosts_bytes"] for part in sums],
+        [one["output_bytes"] * (one["replication"] - 1) for one in runs],
+    ]
+    columns.append([net - read - results - copies for _, net, read, results, copies in zip(*columns, strict=True)])
+    middle = [statistics.median(column) for column in columns]
+    cells = " | ".join(f"{size / 1e6:,.0f}" for size in middle)
+    return f"| {mbit or 'as is'} | {rival} | {cells} | {middle[2] / middle[0]:.1%} | {middle[5] / middle[0]:.1%} |"
 
 
 if __name__ == "__main__":

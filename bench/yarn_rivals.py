@@ -21,6 +21,7 @@ import numpy as np
 from hbimg.mapreduce.jobs.compress import Compress
 from hbimg.mapreduce.run import RunSettings, run_job
 from hbimg.mapreduce.splits import plan_splits
+from hbimg.mapreduce.yarn.prepare import Connected
 from hbimg.mapreduce.yarn.scans import scans_property
 from hbimg.mapreduce.yarn.submission import ClusterSettings
 from hbimg.model import VolumeKey
@@ -83,7 +84,8 @@ def run(rival: str) -> None:
         begin = time.time()
         result = run_job(Compress(), store, volumes, RunSettings(force=True, cluster=cluster))
         wall_s = time.time() - begin
-    print(json.dumps({"wall_s": wall_s, **part_of(result.report)}))
+    replication = int(Connected.find().site.properties["dfs.replication"])
+    print(json.dumps({"wall_s": wall_s, "replication": replication, **part_of(result.report)}))
 
 
 def part_of(report: dict) -> dict:

@@ -14,6 +14,11 @@ def cluster_lines(report: Mapping[str, Any]) -> Iterator[str]:
         f"maps       {maps['launched']} launched: {maps['data_local']} data-local, {maps['rack_local']} rack-local, "
         f"{maps['other']} other; {maps['failed']} failed, {maps['killed']} killed"
     )
+    if maps["other"]:
+        yield (
+            f"  !        {maps['other']} maps ran in another rack than their data: where hosts had slots free, YARN "
+            "waits too little; see rack-locality-additional-delay in docs/jobs.md"
+        )
     data, remote = max(1, sums["data_bytes"]), sums["not_local_by_readers_bytes"]
     copies = "copies of results, by estimate" if sums.get("copies_are_estimated", True) else "copies that HDFS made"
     yield (

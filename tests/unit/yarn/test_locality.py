@@ -134,6 +134,9 @@ def test_the_report_shows_it_all_and_draws_it(tmp_path):
     text = report_text(report)
     assert "own host 10.0 MB, other hosts 10.0 MB" in text
     assert "2 data-local" in text
+    assert "rack-locality-additional-delay" not in text
+    report["cluster"]["maps"] |= {"data_local": 1, "other": 1}
+    assert "1 maps ran in another rack than their data" in report_text(report)
     assert "75%" in text
     assert "unknown" in text
     assert "w1.site 10.0 MB" in text
