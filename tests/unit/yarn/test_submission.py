@@ -15,6 +15,7 @@ from submissions import make_submission
 
 from hbimg.errors import JobError, ParameterError, StoreBusyError
 from hbimg.mapreduce.engines import choose_engine
+from hbimg.mapreduce.jobs.exec import Exec
 from hbimg.mapreduce.yarn.prepare import check_regions
 from hbimg.mapreduce.yarn.site import Site
 from hbimg.mapreduce.yarn.submission import (
@@ -78,6 +79,12 @@ def test_memory_grows_with_the_largest_volume():
     assert memory_needed_mb(0) == 768
     assert memory_needed_mb(500_000_000) == 1792
     assert memory_needed_mb(0, 4_000_000_000) == 4864  # a tool with a limit
+
+
+def test_a_tools_limit_is_asked_for_beside_the_volume():
+    limited = Exec(command="tool {input} {output}", memory_limit="4000MB")
+    assert limited.memory_beside_bytes() == 4_000_000_000
+    assert Exec(command="tool {input} {output}").memory_beside_bytes() == 0
 
 
 @pytest.mark.parametrize("text", ["novalue", "=x", " =x"])
