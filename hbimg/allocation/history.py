@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -50,6 +50,15 @@ def measured_factors(servers: Sequence[Server], tasks: Iterable[Task]) -> tuple[
         )
     mean = sum(size[s.name] for s in servers) / sum(took_s[s.name] for s in servers)
     return tuple(replace(s, factor=round(size[s.name] / took_s[s.name] / mean, 6)) for s in servers)
+
+
+def with_slots(servers: Sequence[Server], reports: Iterable[Mapping[str, Any]]) -> tuple[Server, ...]:
+    """Give servers of which nobody said how many cores they have as many as slots of theirs worked in a run."""
+    slots: defaultdict[str, int] = defaultdict(int)
+    for report in reports:
+        for host, count in Counter(slot["host"] for slot in report["slots"]).items():
+            slots[host] = max(slots[host], count)
+    return tuple(replace(server, cores=max(1, slots[server.name])) for server in servers)
 
 
 def seconds_of_groups(groups: Groups, tasks: Iterable[Task], servers: Sequence[Server], scheme: RowKeyScheme) -> Groups:

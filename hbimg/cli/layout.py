@@ -62,7 +62,8 @@ _dry_run_option = click.option("--dry-run", is_flag=True, help="List the steps; 
     "run_ids",
     metavar="RUN",
     multiple=True,
-    help="Take the servers' factors, measured, and the seconds of each group from this run. Repeat it.",
+    help="Take the servers' factors, measured, and the seconds of each group from this run; the cores, too, "
+    "where nothing else tells them. Repeat it.",
 )
 @click.option(
     "--sizes",
@@ -143,7 +144,8 @@ def plan(
         found = layout_inputs.gather(opened, table, options["sizes"], options["group_level"])
         told = layout_inputs.servers_of(servers, cluster_file, found)
         if run_ids:
-            found, told = layout_inputs.with_history(found, told, run_ids)
+            cores_told = bool(servers or cluster_file or opened.servers)
+            found, told = layout_inputs.with_history(found, told, run_ids, cores_told=cores_told)
     made = make_plan(found.groups, told, found.group_level, found.now, options["region_size"])
     expected = layout_inputs.expectations(made, found.groups, cluster_file, options["time_s"])
     target = output or Path(f"{table}.layout.toml")

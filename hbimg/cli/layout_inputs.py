@@ -12,7 +12,7 @@ from hbimg.allocation.admin import LayoutAdmin
 from hbimg.allocation.executor import Executor, Progress
 from hbimg.allocation.expect import Expected, JobShape, expect, machines_of
 from hbimg.allocation.groups import Groups
-from hbimg.allocation.history import measured_factors, seconds_of_groups, tasks_of
+from hbimg.allocation.history import measured_factors, seconds_of_groups, tasks_of, with_slots
 from hbimg.allocation.journal import Journal
 from hbimg.allocation.layout import Layout, Server
 from hbimg.allocation.opening import groups_of_table, layout_admin, servers_of_store
@@ -111,12 +111,15 @@ def strangers(servers: Sequence[Server], found: Found) -> list[str]:
     return sorted({server.name for server in servers} - up) if up else []
 
 
-def with_history(found: Found, servers: tuple[Server, ...], run_ids: Sequence[str]) -> tuple[Found, tuple[Server, ...]]:
-    """Take factors and seconds from past runs; ConfigError if the table is not there yet."""
+def with_history(
+    found: Found, servers: tuple[Server, ...], run_ids: Sequence[str], *, cores_told: bool
+) -> tuple[Found, tuple[Server, ...]]:
+    """Take factors and seconds from past runs, and cores that nobody told; ConfigError if there is no table yet."""
     if found.volumes is None:
         raise ConfigError("--from-run needs a table in which something was run: leave --sizes out")
-    tasks = tasks_of(load_run(found.volumes, run_id)["report"] for run_id in run_ids)
-    measured = measured_factors(servers, tasks)
+    reports = [load_run(found.volumes, run_id)["report"] for run_id in run_ids]
+    tasks = tasks_of(reports)
+    measured = measured_factors(servers if cores_told else with_slots(servers, reports), tasks)
     return replace(found, groups=seconds_of_groups(found.groups, tasks, measured, found.volumes.scheme)), measured
 
 

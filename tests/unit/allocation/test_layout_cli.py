@@ -8,6 +8,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from hbimg.allocation.history import with_slots
 from hbimg.allocation.layout import Layout, Server
 from hbimg.allocation.plan_file import StoredPlan
 from hbimg.cli import cli
@@ -141,6 +142,12 @@ def test_past_runs_say_how_fast_the_servers_are(url):
     plan = json.loads(hbimg("plan", "--table", "t1", "--from-run", run["id"], "--json").stdout)
     assert plan["work"] == "seconds"
     assert {server["factor"] for server in plan["servers"]} != {1.0}
+
+
+def test_a_run_tells_the_slots_of_servers_that_nobody_described():
+    report = {"slots": [{"host": host, "slot": str(n)} for host, count in (("w1", 1), ("w3", 3)) for n in range(count)]}
+    servers = with_slots([Server("w1", 1), Server("w2", 1), Server("w3", 1)], [report, {"slots": report["slots"][1:]}])
+    assert servers == (Server("w1", 1), Server("w2", 1), Server("w3", 3))
 
 
 @pytest.mark.parametrize(
