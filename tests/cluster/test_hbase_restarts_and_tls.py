@@ -63,6 +63,7 @@ def settings_of(folder: Path) -> dict[str, str]:
         "hbase.tmp.dir": f"{folder}/tmp",
         "hbase.wal.provider": "filesystem",
         "hbase.unsafe.stream.capability.enforce": "false",  # a folder cannot promise what HDFS does
+        "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",  # what the log is told to flush outlives the process
         "hbase.zookeeper.quorum": HOST,
         "hbase.zookeeper.property.clientPort": str(ZOOKEEPER),
         "hbase.zookeeper.property.dataDir": f"{folder}/zookeeper",
