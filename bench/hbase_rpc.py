@@ -9,11 +9,10 @@ Run it in the mini-cluster, on the region's own host and on another one::
     docker exec worker1 python /tmp/bench/hbase_rpc.py profile worker1
 
 The second argument is the worker that gets the table's region, the third how many GB are written (a fourth: in how many
-seconds at most). All are run in turn,
-and every byte that is read is compared before. Frames are random bytes and sealed as hbimg seals them, and Thrift's
-client reads through the same interface, so checksums are on both sides; Java's client verifies none. CPU seconds are
-the client's own, and those of RegionServer, Thrift server and DataNode, as their JVMs tell: for reads of the region's
-host, for writes of all workers, with the compactions that follow.
+seconds at most). All are run in turn, and every byte that is read is compared before. Frames are random bytes and
+sealed as hbimg seals them, and Thrift's client reads through the same interface, so checksums are on both sides; Java's
+client verifies none. CPU seconds are the client's own, and those of RegionServer, Thrift server and DataNode, as their
+JVMs tell: for reads of the region's host, for writes of all workers, with the compactions that follow.
 """
 
 from __future__ import annotations

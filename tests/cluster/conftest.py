@@ -6,9 +6,11 @@ for while no cluster answers, they fail; a skipped test would look like a passed
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -112,6 +114,14 @@ def cluster() -> Cluster:
     except OSError as error:
         pytest.fail(f"no cluster at {head}:9870 ({error}): docker/cluster up, then docker/cluster test", pytrace=False)
     return found
+
+
+@pytest.fixture
+def all_of_yarn() -> Iterator[None]:
+    """Other workers of `pytest -n 2` run no job meanwhile: where slots are taken, a map may run away from its data."""
+    with (Path(tempfile.gettempdir()) / "hbimg-tests-yarn.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hbimg.store import open_store
 from hbimg.testing.volumes import nifti_content, smooth_voxels
 from hbimg.volumes import VolumeTable, entries, read_artefact, store_content
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.usefixtures("all_of_yarn")]
 
 SUBJECTS = 6
 OWN_JOB = '''
