@@ -32,7 +32,7 @@ from hbimg.ingest.keys import KeyRules
 from hbimg.ingest.planned import IngestOptions, Target
 from hbimg.ingest.workers import Pool
 from hbimg.store import Store, open_store
-from hbimg.store.rpc.admin import open_admin
+from hbimg.store.rpc.admin import Admin, open_admin
 from hbimg.volumes import VolumeTable
 
 VOLUMES = 14
@@ -43,6 +43,8 @@ SETTLE_S = 10.0
 QUIET_CPU_SECONDS = 0.5
 #: Thrift takes part in every so many rounds.
 SLOW = 3
+#: After so many rounds a table is dropped and made anew: HBase keeps two copies of all, and a log of it for a while.
+ROUNDS_KEPT = 4
 WAYS = {
     "Thrift 2": "client=thrift&own_host=no",
     "HBase's RPC": "client=rpc",
@@ -70,13 +72,22 @@ def made_files(folder: Path) -> int:
 class Ingest:
     """One way to ingest the files, each time under keys of its own; memory is looked at after each time."""
 
-    def __init__(self, store: Store, folder: Path, workers: list[str]) -> None:
-        self.volumes = VolumeTable.create(store, f"bench_{secrets.token_hex(4)}", fixed=True)
+    def __init__(self, store: Store, admin: Admin, folder: Path, workers: list[str]) -> None:
+        self._store, self._admin = store, admin
         self._folder, self._workers = folder, workers
+        self._begin_table()
         self._server = process_of("regionserver")
         self._round = 0
         #: MiB after each time: of this process, of the RegionServer, and of its heap.
         self.memory: list[tuple[float, float, float]] = []
+
+    def _begin_table(self) -> None:
+        self.volumes = VolumeTable.create(self._store, f"bench_{secrets.token_hex(4)}", fixed=True)
+        on_worker(self._admin, self.volumes.name, self._workers[0])
+
+    def drop_table(self) -> None:
+        """Delete what was written."""
+        self._store.drop_table(self.volumes.name)
 
     def run(self) -> None:
         """Ingest as `hbimg ingest` does, in this process."""
@@ -98,6 +109,9 @@ class Ingest:
             before, used = used, server_cpu_seconds(self._workers)
             if used - before < QUIET_CPU_SECONDS:
                 break
+        if self._round % ROUNDS_KEPT == 0:
+            self.drop_table()
+            self._begin_table()
 
 
 def bench_write(worker: str, gigabytes: float, at_most_s: float) -> None:
@@ -109,10 +123,8 @@ def bench_write(worker: str, gigabytes: float, at_most_s: float) -> None:
         balancer = admin.set_balancer(on=False)
         stores = [open_store(f"hbase://{worker}?{options}") for options in WAYS.values()]
         workers = [worker, *(s.host for s in admin.servers() if s.host.partition(".")[0] != worker)]
-        ingests = [Ingest(store, folder, workers) for store in stores]
+        ingests = [Ingest(store, admin, folder, workers) for store in stores]
         try:
-            for ingest in ingests:
-                on_worker(admin, ingest.volumes.name, worker)
             put, remove = hdfs(folder, target)
             rivals = [Rival("`hdfs dfs -put`", put, settle=remove)]
             rivals += [
@@ -127,7 +139,7 @@ def bench_write(worker: str, gigabytes: float, at_most_s: float) -> None:
             show_memory(dict(zip(WAYS, ingests, strict=True)))
         finally:
             for store, ingest in zip(stores, ingests, strict=True):
-                store.drop_table(ingest.volumes.name)
+                ingest.drop_table()
                 store.close()
             admin.set_balancer(on=balancer)
             shutil.rmtree(folder)
