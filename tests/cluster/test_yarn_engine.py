@@ -227,3 +227,50 @@ def test_a_job_script_runs_on_the_cluster(table, tmp_path):
     assert "mapreduce.job.name = count" in printed
     hbimg("submit", "count.sh", cwd=tmp_path)
     assert len(artefacts(table, "count")) == SUBJECTS * 2
+
+
+TOOL = """
+import os, socket, sys
+source, weight, folder, subject = sys.argv[1:]
+print("about to weigh", subject, "by", os.environ["SCALE"])
+if subject == "sub-3":
+    sys.exit("the scales are broken")
+open(weight, "w").write(str(len(open(source, "rb").read()) * int(os.environ["SCALE"])))
+try:
+    socket.create_connection((os.environ["HEAD"], 9870), 3)
+except OSError:
+    open(folder + "/alone.txt", "w").write("no network")
+"""
+
+
+def test_a_users_tool_runs_there_as_it_does_here(table, tmp_path):
+    """Its script and settings travel; what it writes and says comes back; it has no network; a failure costs itself."""
+    (tmp_path / "weigh.py").write_text(TOOL)
+    command = ["--with", "weigh.py", "--input-as", "nifti", "--stdout", "said.txt", "--env", "SCALE=2"]
+    command += ["--env", f"HEAD={table[3].rpartition('/')[2]}", "--", "python3", "weigh.py"]
+    command += ["{input}", "{output:weight.txt}", "{outdir}", "{subject}"]
+
+    def run(name, engine):
+        options = ["run", "exec", *table, "--engine", engine, "--result-name", name]
+        return hbimg(*options, *command, cwd=tmp_path, fails=True)[1]
+
+    for name, engine in (("weight-there", "yarn"), ("weight-here", "local")):
+        said = run(name, engine)
+        assert "10 done, 0 current already, 0 skipped, 2 failed" in said
+        assert "python3 ended with status 1: the scales are broken" in said
+    there, here = artefacts(table, "weight-there"), artefacts(table, "weight-here")
+    assert there == here
+    assert {name for _, name in here} == {"weight.txt", "said.txt", "alone.txt"}
+    assert len(here) == 10 * 3
+    assert there["made/sub-1/ses-1/T1w", "said.txt"] == b"about to weigh sub-1 by 2\n"
+    assert "10 current already" in run("weight-there", "yarn")
+
+
+def test_a_tool_that_is_too_large_for_its_task_is_one_line(table):
+    """What YARN kills for its size; with a limit, hbimg asks YARN for that much beside the volume."""
+    grow = ["--stdout", "x", "--", "python3", "-c", "import time; x = b'x' * 10**9; time.sleep(30)", "{input}"]
+    options = ["run", "exec", *table, "--where", "subject=sub-0 session=ses-0", "-D", "mapreduce.map.maxattempts=1"]
+    message = hbimg(*options, "--result-name", "large", *grow, fails=True)[1]
+    assert "a task took more memory than it was given: give more with --memory" in message.strip().splitlines()[-1]
+    message = hbimg(*options, "--result-name", "large", "--memory-limit", "50GB", *grow, fails=True)[1]
+    assert "and the job takes 50,000 MB beside it: a task needs" in message.strip().splitlines()[-1]
