@@ -1,13 +1,16 @@
 """What travels with a job: hbimg with the user's modules, and the packages they need, as archives named by content.
 
 A node needs Java and a Python of the client's version, nothing else. An archive that lies in HDFS already is neither
-packed nor sent again, and YARN keeps what it unpacked on each node.
+packed nor sent again, and YARN keeps what it unpacked on each node. Modules travel with their bytecode: on a node every
+task would compile all that it imports, since it may not write where YARN unpacks.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
+import marshal
 import re
 import sys
 import tarfile
@@ -23,6 +26,9 @@ from hbimg.errors import JobError
 #: Extras whose packages go along where they are installed.
 _EXTRAS = ("yarn", "codecs")
 _LEVEL = 1  # of gzip: the archive is read once per node, so fast counts more than small
+#: Head of a file of bytecode (PEP 552) that is taken without a look at its source: a hash that nobody checks.
+_UNCHECKED = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
+_HEAD_BYTES = len(_UNCHECKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Package:
     def write(self, target: Path) -> None:
         """Write the archive: a zip, or a gzipped tar where that is its name."""
         if self.name.endswith(".zip"):
-            target.write_bytes(_zipped(self.files))
+            _write_zip(target, self.files)
         else:
             _write_tar(target, self.files)
 
@@ -59,7 +65,7 @@ def code_package(job_module: str) -> Package:
     files = [(f"hbimg/{path.relative_to(root).as_posix()}", path) for path in _sources(root)]
     if job_module.partition(".")[0] != "hbimg":
         files += _user_modules(job_module)
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_UNCHECKED)
     for name, path in sorted(files):
         digest.update(f"{name}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return Package(f"code-{digest.hexdigest()[:20]}.zip", tuple(sorted(files)))
@@ -81,7 +87,7 @@ def environment_package(*, whole: bool) -> Package:
         raise JobError("pydoop is not installed here: pip install 'hbimg[yarn]', or run with --engine local")
     chosen = set(found) if whole else _closure(found)
     files = sorted(item for name in chosen - {"hbimg"} for item in _files_of(found[name]))
-    digest = hashlib.sha256(f"{sys.version_info[:2]}\n".encode())
+    digest = hashlib.sha256(_UNCHECKED)
     for name, path in files:
         status = path.stat()
         digest.update(f"{name} {status.st_size} {int(status.st_mtime)}\n".encode())
@@ -153,17 +159,43 @@ def _files_of(item: metadata.Distribution) -> Iterator[tuple[str, Path]]:
             yield entry.as_posix(), path
 
 
-def _zipped(files: Iterable[tuple[str, Path]]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, path in files:
-            archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
-    return buffer.getvalue()
+def _contents(name: str, path: Path) -> Iterator[tuple[str, bytes]]:
+    """Give a file's name in the archive and its bytes, and those of its bytecode if it is a module."""
+    content = path.read_bytes()
+    yield name, content
+    if path.suffix != ".py":
+        return
+    try:
+        code = _cached_code(path) or marshal.dumps(compile(content, path, "exec", dont_inherit=True, optimize=0))
+    except (SyntaxError, ValueError):
+        return  # a template, or a test of parsers
+    yield importlib.util.cache_from_source(name, optimization=""), _UNCHECKED + code
+
+
+def _cached_code(path: Path) -> bytes:
+    """Give the bytecode that Python keeps beside a module, if it is of the module as it is now."""
+    try:
+        cached = Path(importlib.util.cache_from_source(str(path), optimization="")).read_bytes()
+    except OSError:
+        return b""
+    status = path.stat()
+    stamp = b"".join((part & 0xFFFFFFFF).to_bytes(4, "little") for part in (0, int(status.st_mtime), status.st_size))
+    return cached[_HEAD_BYTES:] if cached[:_HEAD_BYTES] == importlib.util.MAGIC_NUMBER + stamp else b""
+
+
+def _write_zip(target: Path, files: Iterable[tuple[str, Path]]) -> None:
+    with zipfile.ZipFile(target, "w") as archive:
+        for item in files:
+            for name, content in _contents(*item):
+                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED, _LEVEL)
 
 
 def _write_tar(target: Path, files: Iterable[tuple[str, Path]]) -> None:
     from isal import igzip
 
     with igzip.open(target, "wb", compresslevel=_LEVEL) as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
-        for name, path in files:
-            archive.add(path, name, recursive=False)
+        for item in files:
+            for name, content in _contents(*item):
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(content), item[1].stat().st_mode & 0o777
+                archive.addfile(entry, io.BytesIO(content))

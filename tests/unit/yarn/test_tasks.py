@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import py_compile
+import shutil
+import subprocess
 import sys
 from itertools import groupby, pairwise
 
@@ -18,7 +21,7 @@ from hbimg.mapreduce.run import RunSettings, run_job
 from hbimg.mapreduce.splits import plan_splits
 from hbimg.mapreduce.yarn.gather import Gathered, lanes_of, with_lanes
 from hbimg.mapreduce.yarn.order import ORDER, VOLUMES, Order, listed_volumes, volumes_file
-from hbimg.mapreduce.yarn.packing import code_package
+from hbimg.mapreduce.yarn.packing import Package, code_package
 from hbimg.mapreduce.yarn.scans import parse_table_split
 from hbimg.mapreduce.yarn.task import MapTask, ReduceTask, network_bytes, partition_of
 from hbimg.rowkeys import KeyRange
@@ -211,5 +214,25 @@ def test_code_travels_under_its_content(tmp_path, monkeypatch):
     (tmp_path / "my_yarn_helper.py").write_text("X = 2\n")
     assert code_package("my_yarn_job").name != package.name
     assert len(code_package("hbimg.mapreduce.jobs.compress").files) < len(names)
-    package.write(tmp_path / "code.zip")
     sys.modules.pop("my_yarn_job"), sys.modules.pop("my_yarn_helper")
+
+
+@pytest.mark.parametrize("name", ["modules.zip", "modules.tar.gz"])
+def test_modules_travel_with_their_bytecode(tmp_path, name):
+    """A task, which may write nothing where they lie, compiles none of them, not even when a source is another now."""
+    source, unpacked = tmp_path / "source", tmp_path / "unpacked"
+    source.mkdir()
+    (source / "compiled.py").write_text("X = 'first, as Python keeps it'\n")
+    (source / "changed.py").write_text("X = 1\n")
+    for module in ("compiled", "changed"):
+        py_compile.compile(str(source / f"{module}.py"))
+    (source / "changed.py").write_text("X = 'second'\n")
+    (source / "template.py").write_text("X = {{ x }}:\n")
+    Package(name, tuple((path.name, path) for path in sorted(source.glob("*.py")))).write(tmp_path / name)
+    shutil.unpack_archive(tmp_path / name, unpacked)
+    for module in ("compiled", "changed"):
+        (unpacked / f"{module}.py").write_text("X = 'from source'\n")
+    code = "import compiled, changed; print(compiled.X, changed.X, compiled.__file__)"
+    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=unpacked, capture_output=True, text=True, check=True)
+    assert done.stdout == f"first, as Python keeps it second {unpacked}/compiled.py\n"
+    assert (unpacked / "template.py").read_text() == "X = {{ x }}:\n"
