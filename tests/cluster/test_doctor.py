@@ -209,7 +209,10 @@ def late_worker(tmp_path):
             "dfs.datanode.data.dir": f"{tmp_path}/dfs,{shared},/dev/null/dfs",
             "dfs.datanode.failed.volumes.tolerated": "1",
         },
-        "yarn-site": {"yarn.nodemanager.local-dirs": f"{tmp_path}/yarn,/dev/null/yarn"},
+        "yarn-site": {
+            "yarn.nodemanager.local-dirs": f"{tmp_path}/yarn,/dev/null/yarn",
+            "yarn.nodemanager.resource.memory.enforced": "true",
+        },
     }
     late = {"LD_PRELOAD": "/opt/cluster/native/late-clock.so", "LATE_S": "10"}
     hadoop = OwnHadoop(tmp_path / "hadoop", settings, late, str(tmp_path / "older"))
@@ -228,4 +231,5 @@ def test_a_worker_with_a_wrong_clock_bad_disks_and_another_hadoop_is_told(late_w
     assert told["disk-failed"]["where"].startswith("DataNode")
     assert "/dev/shm/" in told["disk-full"]["seen"]
     assert told["task-disk"]["where"].startswith("NodeManager")
+    assert told["task-unwatched"]["where"].startswith("NodeManager")
     assert code == 1

@@ -26,7 +26,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "versions": (versions.java, versions.hadoop, versions.hbase, nodes.nodes),
     "clocks and names": (clocks.clocks, names.names, names.reverse),
     "limits": (limits.cells, limits.requests, limits.thrift, limits.timeouts),
-    "memory": (memory.heaps, memory.collector, memory.shares, memory.tasks),
+    "memory": (memory.heaps, memory.collector, memory.shares, memory.tasks, memory.watch),
     "placement": (placement.balancer, placement.normalizer, placement.locality, safety.short_circuit),
     "safety": (safety.replication, safety.durability, disks.hdfs, disks.datanodes, disks.nodemanagers),
 }

@@ -107,3 +107,21 @@ def tasks(cluster: Cluster) -> Iterator[Finding]:
             )
             fix = "raise yarn.nodemanager.resource.memory-mb, and mapreduce.map.memory.mb with it"
             yield advice("task-memory", str(daemon), seen, fix)
+
+
+def watch(cluster: Cluster) -> Iterator[Finding]:
+    """YARN holds tasks to the memory that they asked for, by cgroups or by looking at them."""
+    unwatched = [daemon for daemon in cluster.of("NodeManager") if daemon.settings and not _watches(daemon)]
+    if unwatched:
+        seen = "nothing ends a task that takes more memory than it asked for; others on its node are then killed for it"
+        fix = (
+            "set yarn.nodemanager.resource.memory.enforced to false (Hadoop 3.3 leaves it to cgroups else, YARN-11967)"
+        )
+        yield advice("task-unwatched", f"NodeManager {names_of(unwatched)}", seen, fix)
+
+
+def _watches(daemon: Daemon) -> bool:
+    """Whether a NodeManager ends tasks that are too large (`ContainersMonitorImpl.checkLimit`)."""
+    if daemon.flag("yarn.nodemanager.resource.memory.enforced", default=True):
+        return daemon.flag("yarn.nodemanager.resource.memory.enabled", default=False)
+    return daemon.flag("yarn.nodemanager.pmem-check-enabled", default=True)

@@ -34,7 +34,7 @@ SETTINGS = re.compile(
     "|hbase.master.hostname|dfs.(replication|client.read.shortcircuit|domain.socket.path|nameservices"
     "|namenode.http-address)"
     "|yarn.resourcemanager.(hostname|webapp.address|ha.*)|hbase.regionserver.global.memstore.size|hfile.block.cache.size"
-    "|yarn.nodemanager.(resource.memory-mb|local-dirs|log-dirs|disk-health-checker.max-disk.*percentage))"
+    "|yarn.nodemanager.(resource.memory.*|local-dirs|log-dirs|disk-health-checker.max-disk.*percentage))"
 )
 
 

@@ -318,6 +318,13 @@ BROKEN = [
         "yarn.nodemanager.resource.memory-mb",
     ),
     (
+        "task-unwatched",
+        "advice",
+        setting(8042, "yarn.nodemanager.resource.memory.enforced", "true"),
+        "NodeManager",
+        "yarn.nodemanager.resource.memory.enforced",
+    ),
+    (
         "balancer-on",
         "advice",
         lambda c: setattr(c, "switches", None),
