@@ -37,17 +37,31 @@ ON_REGIONS = ("test_hbase_admin", "test_hbase_rpc", "test_layout", "test_doctor"
 ON_REGIONS_TOO = ("test_a_job_runs_where_its_volumes_are_and_gives_the_same_bytes", "test_a_dry_run_sends_nothing")
 
 
+#: What takes longest begins first: one worker has these, the other one those on regions and then all the rest.
+FIRST = ("test_yarn_engine", "regions")
+
+
+def scope_of(nodeid):
+    """Tests of one scope run one after the other."""
+    file, *_, name = nodeid.partition("[")[0].split("::")
+    file = Path(file).stem
+    return "regions" if file in ON_REGIONS or name in ON_REGIONS_TOO else file
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import LoadScopeScheduling
 
     class OneAfterTheOther(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            file, *_, name = nodeid.partition("[")[0].split("::")
-            file = Path(file).stem
-            return "regions" if file in ON_REGIONS or name in ON_REGIONS_TOO else file
+            return scope_of(nodeid)
 
+    config.option.loadscopereorder = False  # not by the number of tests: by `pytest_collection_modifyitems`
     return OneAfterTheOther(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: (*FIRST, scope_of(item.nodeid)).index(scope_of(item.nodeid)))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from hbimg.volumes import VolumeTable, entries, read_artefact, store_content
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.usefixtures("all_of_yarn")]
 
 SUBJECTS = 6
+#: The four volumes of one region: one map task, where more of them would only take time.
+ONE_REGION = ("--where", "subject=sub-[23]")
 OWN_JOB = '''
 import socket
 from dataclasses import dataclass
@@ -118,16 +120,17 @@ def test_a_reducing_job_has_reducers_and_gives_the_same_bytes(table):
 def test_a_users_job_travels_is_logged_and_a_bad_volume_costs_itself(table, tmp_path):
     (tmp_path / "own_job.py").write_text(OWN_JOB)
     (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    return str(voxels.max()).encode()\n")
-    _, said = hbimg("run", "own_job:Loudest", *table, "--param", "fail_on=sub-3", fails=True, cwd=tmp_path)
-    assert "10 done, 0 current already, 0 skipped, 2 failed" in said
+    command = ["run", "own_job:Loudest", *table, *ONE_REGION]
+    _, said = hbimg(*command, "--param", "fail_on=sub-3", fails=True, cwd=tmp_path)
+    assert "2 done, 0 current already, 0 skipped, 2 failed" in said
     assert "ValueError: this subject is bad (own_job.py, line" in said
-    assert len(artefacts(table, "loudest")) == 10
-    _, said = hbimg("run", "own_job:Loudest", *table, cwd=tmp_path)
-    assert "12 done" in said  # other parameters: made anew
-    assert len(artefacts(table, "loudest")) == 12
+    assert len(artefacts(table, "loudest")) == 2
+    _, said = hbimg(*command, cwd=tmp_path)
+    assert "4 done" in said  # other parameters: made anew
+    assert len(artefacts(table, "loudest")) == 4
     run = json.loads(hbimg("runs", *table, "--json")[0])[-1]["id"]
     printed, said = hbimg("jobs", "logs", run, *table, "--all")
-    assert "at work on made/sub-0/ses-0/T1w" in printed
+    assert "at work on made/sub-2/ses-0/T1w" in printed
     assert re.search(r"^\d+ tasks", said)
     assert hbimg("jobs", "logs", run, *table)[0] == ""
 
@@ -136,11 +139,10 @@ def test_too_many_failures_stop_a_run(table, tmp_path):
     (tmp_path / "own_job.py").write_text(OWN_JOB.replace('"loudest"', '"softest"'))
     (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    raise ValueError('nothing works')\n")
     _, said = hbimg(
-        "run", "own_job:Loudest", *table, "--max-failures", "0", "--pad-to", "8", "--split-size", "1GB", fails=True,
-        cwd=tmp_path,
-    )  # fmt: skip
+        "run", "own_job:Loudest", *table, *ONE_REGION, "--max-failures", "0", "--pad-to", "8", fails=True, cwd=tmp_path
+    )
     failed = int(re.search(r"skipped, (\d+) failed", said)[1])
-    assert 0 < failed < SUBJECTS * 2
+    assert 0 < failed < 4
     assert "--max-failures allows 0" in said
 
 
@@ -160,7 +162,10 @@ def test_a_dry_run_sends_nothing(table):
         (["--memory", "100000"], "the largest node gives"),
         (["--split-size", "lots"], "--split-size"),
         (["-D", "x"], "give NAME=VALUE"),
-        (["--python", "python3.99"], "has no python3.99: install it there"),
+        (
+            ["--python", "python3.99", *ONE_REGION, "-D", "mapreduce.map.maxattempts=1"],
+            "has no python3.99: install it there",
+        ),
         (["-D", "mapreduce.job.inputformat.class=no.such.Format"], "no.such.Format"),
     ],
 )
@@ -178,7 +183,7 @@ def test_no_yarn_is_one_line_or_runs_here(table):
 
 def started(table, *more, cwd=None):
     """Run a job that takes some seconds a volume, and leave it; gives the run's id."""
-    arguments = ["run", "checksum", *table, "--pad-to", "6", "--detach", "--json", *more]
+    arguments = ["run", "checksum", *table, *ONE_REGION, "--pad-to", "6", "--detach", "--json", *more]
     return json.loads(hbimg(*arguments, cwd=cwd)[0])["run"]
 
 
@@ -196,12 +201,12 @@ def wait_for_state(table, run, state):
 def test_a_run_is_left_paused_followed_and_resumed(table):
     run = started(table)
     line = wait_for_state(table, run, "RUNNING")
-    assert line["volumes"] == SUBJECTS * 2
+    assert line["volumes"] == 4
     hbimg("jobs", "pause", run, *table)
     message = hbimg("jobs", "follow", run, *table, fails=True)[1]
     assert "the run was stopped" in message
     done = int(re.search(r"volumes +(\d+) done", message)[1])
-    assert 0 < done < SUBJECTS * 2
+    assert 0 < done < 4
     report = json.loads(hbimg("report", run, *table, "--json")[0])
     assert len(report["cluster"]["attempts"]) > 0
     assert "is over (interrupted)" in hbimg("jobs", "follow", run, *table, fails=True)[1]
@@ -221,12 +226,13 @@ def test_a_run_is_killed_and_what_it_made_stays(table):
 def test_a_job_script_runs_on_the_cluster(table, tmp_path):
     (tmp_path / "count.sh").write_text(
         f"#!/bin/sh\n#HBIMG --table {table[1]} --store {table[3]} --name count\n"
+        f"#HBIMG --where {ONE_REGION[1]}\n"
         '#HBIMG --inputs nifti --outputs count.txt\nwc -c < "$1" > "$2"\n'
     )
     printed, _ = hbimg("submit", "count.sh", "--dry-run", cwd=tmp_path)
     assert "mapreduce.job.name = count" in printed
     hbimg("submit", "count.sh", cwd=tmp_path)
-    assert len(artefacts(table, "count")) == SUBJECTS * 2
+    assert len(artefacts(table, "count")) == 4
 
 
 TOOL = """
@@ -251,19 +257,19 @@ def test_a_users_tool_runs_there_as_it_does_here(table, tmp_path):
     command += ["{input}", "{output:weight.txt}", "{outdir}", "{subject}"]
 
     def run(name, engine):
-        options = ["run", "exec", *table, "--engine", engine, "--result-name", name]
+        options = ["run", "exec", *table, *ONE_REGION, "--engine", engine, "--result-name", name]
         return hbimg(*options, *command, cwd=tmp_path, fails=True)[1]
 
     for name, engine in (("weight-there", "yarn"), ("weight-here", "local")):
         said = run(name, engine)
-        assert "10 done, 0 current already, 0 skipped, 2 failed" in said
+        assert "2 done, 0 current already, 0 skipped, 2 failed" in said
         assert "python3 ended with status 1: the scales are broken" in said
     there, here = artefacts(table, "weight-there"), artefacts(table, "weight-here")
     assert there == here
     assert {name for _, name in here} == {"weight.txt", "said.txt", "alone.txt"}
-    assert len(here) == 10 * 3
-    assert there["made/sub-1/ses-1/T1w", "said.txt"] == b"about to weigh sub-1 by 2\n"
-    assert "10 current already" in run("weight-there", "yarn")
+    assert len(here) == 2 * 3
+    assert there["made/sub-2/ses-1/T1w", "said.txt"] == b"about to weigh sub-2 by 2\n"
+    assert "2 current already" in run("weight-there", "yarn")
 
 
 def test_a_tool_that_is_too_large_for_its_task_is_one_line(table):
