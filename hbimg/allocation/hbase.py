@@ -27,8 +27,9 @@ _ATTRIBUTES: dict[str, tuple[dict[str, str | None], dict[str, str | None]]] = {
 _DEFAULTS = {"group restriction": False, "splits": True, "merges": True, "normalizer": False}
 #: How long a region may be on no server before somebody has to look, in seconds, and how often is looked.
 _SETTLE_S, _PAUSE_S = 60.0, 0.3
-#: How often a cut or a join is tried again, and how long HBase's catalog is given to be tidied before, in seconds.
-_TRIES, _TIDY_S = 15, 2.0
+#: How often a cut or a join is tried again, and how long HBase's catalog is given to be tidied before, in seconds: the
+#: first time and, growing by half each time, at most.
+_TRIES, _TIDY_S, _TIDY_MOST_S = 20, 0.25, 2.0
 
 
 class HBaseLayoutAdmin(LayoutAdmin):
@@ -125,13 +126,13 @@ class HBaseLayoutAdmin(LayoutAdmin):
 
     def _insist(self, change: Callable[[], object]) -> None:
         """Cut or join as soon as HBase has forgotten where the regions come from."""
-        for tries_left in reversed(range(_TRIES)):
+        for number in range(_TRIES):
             self._admin.tidy_catalog()
-            sleep(_TIDY_S)
+            sleep(min(_TIDY_S * 1.5**number, _TIDY_MOST_S))
             try:
                 change()
             except StoreError:
-                if not tries_left:
+                if number == _TRIES - 1:
                     raise
             else:
                 return
