@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.usefixt
 
 SUBJECTS = 6
 #: The four volumes of one region: one map task, where more of them would only take time.
-ONE_REGION = ("--where", "subject=sub-[23]")
+ONE_REGION = ("--where", "subject=sub-[23]", "--split-size", "1GB")
 OWN_JOB = '''
 import socket
 from dataclasses import dataclass
@@ -183,7 +183,7 @@ def test_no_yarn_is_one_line_or_runs_here(table):
 
 def started(table, *more, cwd=None):
     """Run a job that takes some seconds a volume, and leave it; gives the run's id."""
-    arguments = ["run", "checksum", *table, *ONE_REGION, "--pad-to", "6", "--detach", "--json", *more]
+    arguments = ["run", "checksum", *table, *ONE_REGION, "--pad-to", "8", "--detach", "--json", *more]
     return json.loads(hbimg(*arguments, cwd=cwd)[0])["run"]
 
 
@@ -226,7 +226,7 @@ def test_a_run_is_killed_and_what_it_made_stays(table):
 def test_a_job_script_runs_on_the_cluster(table, tmp_path):
     (tmp_path / "count.sh").write_text(
         f"#!/bin/sh\n#HBIMG --table {table[1]} --store {table[3]} --name count\n"
-        f"#HBIMG --where {ONE_REGION[1]}\n"
+        f"#HBIMG {' '.join(ONE_REGION)}\n"
         '#HBIMG --inputs nifti --outputs count.txt\nwc -c < "$1" > "$2"\n'
     )
     printed, _ = hbimg("submit", "count.sh", "--dry-run", cwd=tmp_path)
