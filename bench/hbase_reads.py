@@ -127,8 +127,7 @@ class JavaClient:
         java = f"{os.environ['JAVA_HOME']}/bin/java"
         # Java's compiler is in the runtime of Debian, without a command of its own.
         compiler = [java, "-m", "jdk.compiler/com.sun.tools.javac.Main", "-proc:none"]
-        jars = [str(jar) for part in path.split(":") if part.endswith("/*") for jar in Path(part[:-2]).glob("*.jar")]
-        subprocess.run([*compiler, "-cp", ":".join(jars), "-d", classes, source], check=True)
+        subprocess.run([*compiler, "-cp", path, "-d", classes, source], check=True)
         self.process = subprocess.Popen(
             [java, "-Xmx1g", f"-Dtail={SEAL_BYTES}", *opens, "-cp", f"{classes}:{path}", "JavaScan"],
             stdin=subprocess.PIPE,

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.request import urlopen
 
+from own_java import java_command
+
 _UP_S = 120.0
-_OPENED = ("java.lang", "java.lang.reflect", "java.net", "java.nio", "java.util", "java.util.concurrent")
 NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
 DATANODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 RESOURCEMANAGER = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
@@ -77,15 +78,9 @@ class OwnHadoop:
         self, conf: Path, kind: str, *arguments: str, environment: Mapping[str, str] | None = None, classes: str = ""
     ) -> subprocess.Popen[bytes]:
         base = {**os.environ, "HADOOP_CONF_DIR": str(conf)}
-        path = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=base).stdout
-        java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
-        opens = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPENED]
-        opens.append("--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED")
-        options = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *opens]
-        before = f"{classes}:" if classes else ""
         with (self.folder / f"{kind.rpartition('.')[2]}.log").open("ab") as log:
             process = subprocess.Popen(
-                [java, *options, "-cp", before + path.strip(), kind, *arguments],
+                java_command([kind, *arguments], conf=conf, first=classes),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**base, **(environment or {})},

@@ -5,17 +5,16 @@ For what would break the mini-cluster for all other tests: access control, TLS. 
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
+
+from own_java import java_command
 
 from hbimg.errors import StoreError
 from hbimg.store import open_store
 
 _UP_S = 90.0
-_OPENED = ("java.lang", "java.lang.reflect", "java.net", "java.nio", "java.util", "java.util.concurrent")
 
 
 class OwnHBase:
@@ -57,7 +56,11 @@ class OwnHBase:
         )
         self.log = folder / "hbase.log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(self._command(), stdout=log, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                java_command(["org.apache.hadoop.hbase.master.HMaster", "start"], conf=self.conf, heap="512m"),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         try:
             self._wait()
         except BaseException:
@@ -79,15 +82,6 @@ class OwnHBase:
         (self.conf / "hbase-site.xml").write_text(f"<configuration>{properties}</configuration>")
         local = "<property><name>fs.defaultFS</name><value>file:///</value></property>"
         (self.conf / "core-site.xml").write_text(f"<configuration>{local}</configuration>")
-
-    def _command(self) -> list[str]:
-        java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
-        environment = {**os.environ, "HADOOP_CONF_DIR": str(self.conf)}
-        asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=environment)
-        opens = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPENED]
-        opens.append("--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED")
-        quick = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-        return [java, *quick, *opens, "-cp", asked.stdout.strip(), "org.apache.hadoop.hbase.master.HMaster", "start"]
 
     def _wait(self) -> None:
         end = time.monotonic() + _UP_S

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from own_java import java_command
 
-_OPENED = ("lang", "lang.reflect", "net", "nio", "util", "util.concurrent")
 _START_S = 120
 
 
@@ -29,18 +29,13 @@ class OwnServer:
         heap: str = "256m",
         user: str | None = None,
     ) -> None:
-        java = shutil.which("java") or f"{os.environ['JAVA_HOME']}/bin/java"
-        opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED]
-        exports = "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED"
         env = {**os.environ, **({"HADOOP_CONF_DIR": str(conf)} if conf else {})}
         env.update({"HADOOP_USER_NAME": user} if user else {})
-        asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=env)
-        options = [f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *opens, exports]
         self.port = port
         self._log_path = Path(f"/tmp/{kind.rpartition('.')[2]}-{port}.log")
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [java, *options, "-cp", asked.stdout.strip(), f"org.apache.hadoop.hbase.{kind}", *arguments],
+                java_command([f"org.apache.hadoop.hbase.{kind}", *arguments], conf=conf, heap=heap),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=env,
