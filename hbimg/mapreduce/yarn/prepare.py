@@ -131,9 +131,13 @@ def _memory(job: Job, records: Sequence[VolumeRecord], nodes: Sequence[Node], me
             f"--memory {memory_mb} is too little: {what}, and a task with it and the next one needs {need_mb} MB; give "
             f"--memory {need_mb}"
         )
-    if max(memory_mb, need_mb) > have_mb:
+    if memory_mb > have_mb >= need_mb:
         raise JobError(
-            f"{what}: a task needs {max(memory_mb, need_mb)} MB, and the largest node gives {have_mb} MB; leave that "
+            f"--memory {memory_mb} is too much: the largest node gives {have_mb} MB, a task needs {need_mb} MB"
+        )
+    if need_mb > have_mb:
+        raise JobError(
+            f"{what}: a task needs {need_mb} MB, and the largest node gives {have_mb} MB; leave that "
             "volume out with --where, or run with --engine local"
         )
     return memory_mb or need_mb
