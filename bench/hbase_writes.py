@@ -44,7 +44,7 @@ QUIET_CPU_SECONDS = 0.5
 #: Thrift takes part in every so many rounds.
 SLOW = 3
 #: After so many rounds a table is dropped and made anew: HBase keeps two copies of all, and a log of it for a while.
-ROUNDS_KEPT = 4
+ROUNDS_KEPT = 2
 WAYS = {
     "Thrift 2": "client=thrift&own_host=no",
     "HBase's RPC": "client=rpc",
