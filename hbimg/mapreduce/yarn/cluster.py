@@ -44,6 +44,11 @@ class Application:
         return self.state in ENDED
 
     @property
+    def told_its_end(self) -> bool:
+        """Whether its application master ended by itself and told the history server: one that is killed does not."""
+        return self.state == "FINISHED"
+
+    @property
     def job_id(self) -> str:
         """The MapReduce job's id."""
         return self.id.replace("application_", "job_")

@@ -221,8 +221,8 @@ class YarnRun(Run):
         assert self._application is not None
         assert self._gathered is not None
         cluster = self._connected.cluster
-        # The history server hears of a job some seconds after its end.
-        deadline = time.monotonic() + _HISTORY_S
+        # The history server hears of a job some seconds after its end; of one whose master was killed, never.
+        deadline = time.monotonic() + (_HISTORY_S if self._application.told_its_end else 0)
         while cluster.job(self._application) is None and time.monotonic() < deadline:
             time.sleep(1)
         return Witnessed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from hbimg.mapreduce.plan import make_plan
 from hbimg.mapreduce.run import RunSettings, run_job
 from hbimg.mapreduce.yarn.cluster import Application
 from hbimg.mapreduce.yarn.engine import YarnRun, settings_of
+from hbimg.mapreduce.yarn.gather import Gathered
 from hbimg.mapreduce.yarn.submission import ClusterSettings
 from hbimg.mapreduce.yarn.watching import job_line
 from hbimg.store import open_store
@@ -100,6 +102,33 @@ class FakeCluster:
 
     def counters(self, application):
         return {"VOLUMES": 1}
+
+    def job(self, application):
+        return None
+
+    def attempts(self, application):
+        return ()
+
+
+@pytest.mark.parametrize(("state", "waits"), [("KILLED", False), ("FAILED", False), ("FINISHED", True)])
+def test_only_a_job_that_ended_by_itself_has_a_history_to_wait_for(table, monkeypatch, state, waits):
+    class Waited(Exception):
+        pass
+
+    def wait(seconds):
+        raise Waited
+
+    monkeypatch.setattr("hbimg.mapreduce.yarn.engine.time.sleep", wait)
+    cluster = FakeCluster(state)
+    run = YarnRun(Compress(), *table, RunSettings(cluster=ClusterSettings()))
+    run._connected = SimpleNamespace(cluster=cluster, site=SimpleNamespace(properties={}))
+    run._application, run._gathered = cluster.application("application_1_2"), Gathered()
+    run._block_locality = {}
+    if waits:
+        with pytest.raises(Waited):
+            run._witnessed([])
+    else:
+        assert not run._witnessed([]).attempts
 
 
 def test_a_list_says_how_each_run_is_now(table):
