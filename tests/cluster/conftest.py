@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-#: With `pytest -n 2` these run one after the other: they move regions and switch what HBase does by itself, or want
+#: With `pytest -n 3` these run one after the other: they move regions and switch what HBase does by itself, or want
 #: regions to stay where they are. Of all others, those of one file do.
 ON_REGIONS = ("test_hbase_admin", "test_hbase_rpc", "test_layout", "test_doctor", "test_locality")
 ON_REGIONS_TOO = ("test_a_job_runs_where_its_volumes_are_and_gives_the_same_bytes", "test_a_dry_run_sends_nothing")
 
 
-#: What takes longest begins first: one worker has these, the other one those on regions and then all the rest.
+#: What takes longest begins first: one worker has these, one those on regions, the third one all the rest.
 FIRST = ("test_yarn_engine", "regions")
 
 
@@ -132,7 +132,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 def all_of_yarn() -> Iterator[None]:
-    """Other workers of `pytest -n 2` run no job meanwhile: where slots are taken, a map may run away from its data."""
+    """Other workers of `pytest -n 3` run no job meanwhile: where slots are taken, a map may run away from its data."""
     with (Path(tempfile.gettempdir()) / "hbimg-tests-yarn.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -139,7 +139,7 @@ def test_too_many_failures_stop_a_run(table, tmp_path):
     (tmp_path / "own_job.py").write_text(OWN_JOB.replace('"loudest"', '"softest"'))
     (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    raise ValueError('nothing works')\n")
     _, said = hbimg(
-        "run", "own_job:Loudest", *table, *ONE_REGION, "--max-failures", "0", "--pad-to", "8", fails=True, cwd=tmp_path
+        "run", "own_job:Loudest", *table, *ONE_REGION, "--max-failures", "0", "--pad-to", "5", fails=True, cwd=tmp_path
     )
     failed = int(re.search(r"skipped, (\d+) failed", said)[1])
     assert 0 < failed < 4
@@ -183,7 +183,7 @@ def test_no_yarn_is_one_line_or_runs_here(table):
 
 def started(table, *more, cwd=None):
     """Run a job that takes some seconds a volume, and leave it; gives the run's id."""
-    arguments = ["run", "checksum", *table, *ONE_REGION, "--pad-to", "8", "--detach", "--json", *more]
+    arguments = ["run", "checksum", *table, *ONE_REGION, "--pad-to", "5", "--detach", "--json", *more]
     return json.loads(hbimg(*arguments, cwd=cwd)[0])["run"]
 
 
@@ -269,7 +269,6 @@ def test_a_users_tool_runs_there_as_it_does_here(table, tmp_path):
     assert {name for _, name in here} == {"weight.txt", "said.txt", "alone.txt"}
     assert len(here) == 2 * 3
     assert there["made/sub-2/ses-1/T1w", "said.txt"] == b"about to weigh sub-2 by 2\n"
-    assert "2 current already" in run("weight-there", "yarn")
 
 
 def test_a_tool_that_is_too_large_for_its_task_is_one_line(table):
