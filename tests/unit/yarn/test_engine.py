@@ -112,11 +112,11 @@ class FakeCluster:
 
 @pytest.mark.parametrize(("state", "waits"), [("KILLED", False), ("FAILED", False), ("FINISHED", True)])
 def test_only_a_job_that_ended_by_itself_has_a_history_to_wait_for(table, monkeypatch, state, waits):
-    class Waited(Exception):
+    class WaitedError(Exception):
         pass
 
     def wait(seconds):
-        raise Waited
+        raise WaitedError
 
     monkeypatch.setattr("hbimg.mapreduce.yarn.engine.time.sleep", wait)
     cluster = FakeCluster(state)
@@ -125,7 +125,7 @@ def test_only_a_job_that_ended_by_itself_has_a_history_to_wait_for(table, monkey
     run._application, run._gathered = cluster.application("application_1_2"), Gathered()
     run._block_locality = {}
     if waits:
-        with pytest.raises(Waited):
+        with pytest.raises(WaitedError):
             run._witnessed([])
     else:
         assert not run._witnessed([]).attempts
