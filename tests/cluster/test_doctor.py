@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from own_hadoop import OwnHadoop
+from running_doctor import doctor, doctor_until
 
 from hbimg.errors import StoreError
 from hbimg.rowkeys import KeyRange
@@ -26,15 +24,6 @@ from hbimg.store.rpc.login import SimpleLogin
 from hbimg.volumes import VolumeTable
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
-
-
-def doctor(*arguments):
-    """Run the command as a user does: its findings by name, those that are as they should be left out, and its exit."""
-    command = [sys.executable, "-m", "hbimg", "doctor", "--json", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert "Traceback" not in done.stderr, done.stderr
-    found = [finding for findings in json.loads(done.stdout).values() for finding in findings]
-    return {finding["name"]: finding for finding in found if finding["severity"] != "ok"}, done.returncode, found
 
 
 #: HBase rewrites and copies blocks at any time, and clocks and disks are the machine's own.
@@ -200,14 +189,17 @@ def test_a_thrift_server_whose_limit_is_too_small_is_refused_before_the_first_wr
 
 @pytest.fixture
 def late_worker(tmp_path):
-    """A worker that lives ten seconds in the past, says it is an older Hadoop, and has disks that are small or none."""
-    (tmp_path / "older").mkdir()
-    (tmp_path / "older" / "common-version-info.properties").write_text("version=3.3.4\n")
+    """A worker that lives ten seconds in the past, says it is a newer Hadoop, and has disks that are full or none."""
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "common-version-info.properties").write_text("version=3.9.0\n")
     shared = Path(tempfile.mkdtemp(dir="/dev/shm"))  # 64 MB, as docker makes it
+    disk = shutil.disk_usage(tmp_path)
     settings = {
         "hdfs-site": {
             "dfs.datanode.data.dir": f"{tmp_path}/dfs,{shared},/dev/null/dfs",
             "dfs.datanode.failed.volumes.tolerated": "1",
+            # Kept for others: all that others have taken, and all that is free but a tenth of a gigabyte.
+            "dfs.datanode.du.reserved": str(disk.used + disk.free - 10**8),
         },
         "yarn-site": {
             "yarn.nodemanager.local-dirs": f"{tmp_path}/yarn,/dev/null/yarn",
@@ -215,7 +207,7 @@ def late_worker(tmp_path):
         },
     }
     late = {"LD_PRELOAD": "/opt/cluster/native/late-clock.so", "LATE_S": "10"}
-    hadoop = OwnHadoop(tmp_path / "hadoop", settings, late, str(tmp_path / "older"))
+    hadoop = OwnHadoop(tmp_path / "hadoop", settings, late, str(tmp_path / "newer"))
     yield
     hadoop.stop()
     shutil.rmtree(shared)
@@ -224,16 +216,15 @@ def late_worker(tmp_path):
 def test_a_worker_with_a_wrong_clock_bad_disks_and_another_hadoop_is_told(late_worker):
     """Real daemons beside the mini-cluster, whose workers others need."""
     masters = ("--namenode", "localhost", "--resourcemanager", "localhost", "--master", "localhost:9")
-    for _ in range(20):  # a daemon's page shows what it counted some seconds ago
-        told, code, found = doctor("--store", "hbase://localhost?client=rpc&wait_s=1", *masters)
-        if {"disk-failed", "disk-full", "task-disk"} <= set(told):
-            break
-        time.sleep(1)
+    store = ("--store", "hbase://localhost?client=rpc&wait_s=1")
+    told, code, found = doctor_until({"disk-failed", "disk-full", "hdfs-full", "task-disk"}, *store, *masters)
     host = socket.gethostname().partition(".")[0]
     assert host in [x["where"] for x in found if x["name"] == "clock-skew"]
-    assert "3.3.4 on DataNode" in told["hadoop-mixed"]["seen"]
+    assert "3.9.0 on DataNode" in told["hadoop-mixed"]["seen"]
+    assert told["hadoop-new"]["seen"] == "Hadoop 3.9.0"
     assert told["disk-failed"]["where"].startswith("DataNode")
-    assert "/dev/shm/" in told["disk-full"]["seen"]
+    assert any("/dev/shm/" in x["seen"] for x in found if x["name"] == "disk-full")
+    assert told["hdfs-full"]["seen"].startswith("0 of ")
     assert told["task-disk"]["where"].startswith("NodeManager")
     assert told["task-unwatched"]["where"].startswith("NodeManager")
     assert code == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from own_servers import OwnServer, changed_conf
+from running_doctor import doctor_until
 
 from hbimg.errors import HbimgError, StoreError, StoreUnavailableError
 from hbimg.rowkeys import KeyRange
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 CERTIFICATES = Path(__file__).parents[1] / "unit" / "store" / "certificates"
 CA = f"tls=yes&tls_ca={CERTIFICATES}/ca.pem"
-ZOOKEEPER, MASTER, REGION_SERVER = 27181, 27000, 27020
+ZOOKEEPER, MASTER, MASTER_PAGE, REGION_SERVER = 27181, 27000, 27010, 27020
 HOST = "127.0.0.1"  # the name that is in the certificate
 
 ROWS = [b"%04d" % number for number in range(300)]
@@ -43,6 +44,9 @@ class OwnHBase:
         self.zookeeper = OwnServer("zookeeper.HQuorumPeer", port=ZOOKEEPER, conf=self._conf, heap="64m")
         self.zookeeper.wait()
         self.start_master()
+        daemons = ("--master", f"{HOST}:{MASTER_PAGE}", "--namenode", "localhost:9", "--resourcemanager", "localhost:9")
+        store = ("--store", url_of(f"{CA}&wait_s=1"))
+        self.told_before_the_region_server = doctor_until({"master-starting"}, *store, *daemons)
         self.start_region_server()
         self.region_server.wait()
 
@@ -69,7 +73,7 @@ def settings_of(folder: Path) -> dict[str, str]:
         "hbase.zookeeper.property.dataDir": f"{folder}/zookeeper",
         "hbase.master.hostname": HOST,
         "hbase.master.port": str(MASTER),
-        "hbase.master.info.port": "-1",
+        "hbase.master.info.port": str(MASTER_PAGE),
         "hbase.master.wait.on.regionservers.maxtostart": "1",
         "hbase.master.wait.on.regionservers.interval": "100",
         "hbase.unsafe.regionserver.hostname": HOST,
@@ -206,6 +210,12 @@ def test_without_a_log_a_killed_server_takes_what_was_not_complete(hbase, store)
     assert verify(volumes) == [()] * 4
     assert list(orphans(volumes)) == []
     store.drop_table(name)
+
+
+def test_the_doctor_tells_a_master_that_waits_for_region_servers(hbase):
+    told, code, _ = hbase.told_before_the_region_server
+    assert told["master-starting"]["seen"] == "active, not initialized"
+    assert code == 1
 
 
 def verify(volumes):

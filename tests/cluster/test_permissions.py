@@ -13,6 +13,7 @@ from pathlib import Path
 import nibabel.testing
 import pytest
 from own_hbase import OwnHBase
+from running_doctor import doctor
 
 from hbimg.errors import StorePermissionError
 from hbimg.store import open_store
@@ -186,12 +187,10 @@ def test_the_doctor_sees_what_is_unlike_a_cluster(guarded, cluster):
     """Beside the mini-cluster's HDFS and YARN: an HBase on a folder of a machine that is no worker."""
     masters = ["--master", f"localhost:{guarded.master_page}", "--namenode", cluster.head]
     masters += ["--resourcemanager", cluster.head]
-    command = [sys.executable, "-m", "hbimg", "doctor", "--json", "--store", guarded.url(), *masters]
-    printed = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert printed.returncode == 1, printed.stderr
-    found = [x for findings in json.loads(printed.stdout).values() for x in findings if x["severity"] != "ok"]
-    places = {x["name"]: x["where"] for x in found}
-    assert "localhost" in places["rootdir-not-hdfs"]
-    assert "localhost" in places["replication-high"]
-    incomplete = " ".join(x["where"] for x in found if x["name"] == "worker-incomplete")
+    told, code, found = doctor("--store", guarded.url(), *masters)
+    assert code == 1
+    assert "localhost" in told["rootdir-not-hdfs"]["where"]
+    assert "localhost" in told["replication-high"]["where"]
+    lacking = [x["where"] for x in found if x["name"] == "worker-incomplete" and x["severity"] != "ok"]
+    incomplete = " ".join(lacking)
     assert all(host in incomplete for host in ("localhost", *cluster.workers))

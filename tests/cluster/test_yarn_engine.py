@@ -120,14 +120,11 @@ def test_a_reducing_job_has_reducers_and_gives_the_same_bytes(table):
 def test_a_users_job_travels_is_logged_and_a_bad_volume_costs_itself(table, tmp_path):
     (tmp_path / "own_job.py").write_text(OWN_JOB)
     (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    return str(voxels.max()).encode()\n")
-    command = ["run", "own_job:Loudest", *table, *ONE_REGION]
-    _, said = hbimg(*command, "--param", "fail_on=sub-3", fails=True, cwd=tmp_path)
+    command = ["run", "own_job:Loudest", *table, *ONE_REGION, "--param", "fail_on=sub-3"]
+    _, said = hbimg(*command, fails=True, cwd=tmp_path)
     assert "2 done, 0 current already, 0 skipped, 2 failed" in said
     assert "ValueError: this subject is bad (own_job.py, line" in said
     assert len(artefacts(table, "loudest")) == 2
-    _, said = hbimg(*command, cwd=tmp_path)
-    assert "4 done" in said  # other parameters: made anew
-    assert len(artefacts(table, "loudest")) == 4
     run = json.loads(hbimg("runs", *table, "--json")[0])[-1]["id"]
     printed, said = hbimg("jobs", "logs", run, *table, "--all")
     assert "at work on made/sub-2/ses-0/T1w" in printed
@@ -195,7 +192,7 @@ def wait_for_state(table, run, state):
         if line["yarn"] == state and (state != "RUNNING" or line["done"]):
             return line
         assert time.monotonic() < end, line
-        time.sleep(2)
+        time.sleep(1)
 
 
 def test_a_run_is_left_paused_followed_and_resumed(table):
