@@ -17,11 +17,11 @@ def doctor(*arguments):
     return {finding["name"]: finding for finding in found if finding["severity"] != "ok"}, done.returncode, found
 
 
-def doctor_until(names, *arguments):
-    """Run it until all findings of these names are told, for a quarter of a minute: daemons count every few seconds."""
-    for _ in range(10):
+def doctor_until(is_told, *arguments):
+    """Run it until what it told is as wanted, or for some twenty times: daemons count every few seconds."""
+    for _ in range(20):
         told, code, found = doctor(*arguments)
-        if set(names) <= set(told):
+        if is_told(told):
             break
-        time.sleep(1.5)
+        time.sleep(1)
     return told, code, found

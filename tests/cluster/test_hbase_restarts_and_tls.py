@@ -46,7 +46,7 @@ class OwnHBase:
         self.start_master()
         daemons = ("--master", f"{HOST}:{MASTER_PAGE}", "--namenode", "localhost:9", "--resourcemanager", "localhost:9")
         store = ("--store", url_of(f"{CA}&wait_s=1"))
-        self.told_before_the_region_server = doctor_until({"master-starting"}, *store, *daemons)
+        self.told_before_the_region_server = doctor_until(lambda told: "master-starting" in told, *store, *daemons)
         self.start_region_server()
         self.region_server.wait()
 

@@ -120,11 +120,14 @@ def test_a_reducing_job_has_reducers_and_gives_the_same_bytes(table):
 def test_a_users_job_travels_is_logged_and_a_bad_volume_costs_itself(table, tmp_path):
     (tmp_path / "own_job.py").write_text(OWN_JOB)
     (tmp_path / "own_helper.py").write_text("def loudest(voxels):\n    return str(voxels.max()).encode()\n")
-    command = ["run", "own_job:Loudest", *table, *ONE_REGION, "--param", "fail_on=sub-3"]
-    _, said = hbimg(*command, fails=True, cwd=tmp_path)
+    command = ["run", "own_job:Loudest", *table, *ONE_REGION]
+    _, said = hbimg(*command, "--param", "fail_on=sub-3", fails=True, cwd=tmp_path)
     assert "2 done, 0 current already, 0 skipped, 2 failed" in said
     assert "ValueError: this subject is bad (own_job.py, line" in said
     assert len(artefacts(table, "loudest")) == 2
+    _, said = hbimg(*command, cwd=tmp_path)
+    assert "4 done" in said  # other parameters: made anew
+    assert len(artefacts(table, "loudest")) == 4
     run = json.loads(hbimg("runs", *table, "--json")[0])[-1]["id"]
     printed, said = hbimg("jobs", "logs", run, *table, "--all")
     assert "at work on made/sub-2/ses-0/T1w" in printed
@@ -266,6 +269,7 @@ def test_a_users_tool_runs_there_as_it_does_here(table, tmp_path):
     assert {name for _, name in here} == {"weight.txt", "said.txt", "alone.txt"}
     assert len(here) == 2 * 3
     assert there["made/sub-2/ses-1/T1w", "said.txt"] == b"about to weigh sub-2 by 2\n"
+    assert "2 current already" in run("weight-there", "yarn")
 
 
 def test_a_tool_that_is_too_large_for_its_task_is_one_line(table):
