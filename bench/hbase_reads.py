@@ -123,13 +123,20 @@ class JavaClient:
     def __init__(self) -> None:
         path = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True).stdout.strip()
         source, classes = Path(__file__).parent / "java" / "JavaScan.java", tempfile.mkdtemp()
-        opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "nio", "net", "util")]
         java = f"{os.environ['JAVA_HOME']}/bin/java"
         # Java's compiler is in the runtime of Debian, without a command of its own.
         compiler = [java, "-m", "jdk.compiler/com.sun.tools.javac.Main", "-proc:none"]
         subprocess.run([*compiler, "-cp", path, "-d", classes, source], check=True)
         self.process = subprocess.Popen(
-            [java, "-Xmx1g", f"-Dtail={SEAL_BYTES}", *opens, "-cp", f"{classes}:{path}", "JavaScan"],
+            [
+                java,
+                "-Xmx1g",
+                f"-Dtail={SEAL_BYTES}",
+                "@/opt/cluster/java.options",
+                "-cp",
+                f"{classes}:{path}",
+                "JavaScan",
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

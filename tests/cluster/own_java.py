@@ -7,9 +7,6 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-#: Packages of java.base that they look into, and Java 17 closes.
-_OPENED = ("lang", "lang.reflect", "net", "nio", "text", "time", "util", "util.concurrent")
-
 
 def java_command(
     program: Iterable[str], *, conf: Path | str | None = None, heap: str = "256m", first: str = ""
@@ -17,10 +14,9 @@ def java_command(
     """Give the command for a class and its arguments; `first` stands before all else on the class path."""
     environment = {**os.environ, **({"HADOOP_CONF_DIR": str(conf)} if conf else {})}
     asked = subprocess.run(["hadoop", "classpath"], capture_output=True, text=True, check=True, env=environment)
-    opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED]
     quick = ["-XX:SharedArchiveFile=/opt/cluster/classes.jsa", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     return [
         f"{os.environ['JAVA_HOME']}/bin/java",
-        *(f"-Xmx{heap}", *quick, *opens, "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED"),
+        *(f"-Xmx{heap}", *quick, "@/opt/cluster/java.options"),
         *("-cp", f"{first}:{asked.stdout.strip()}".lstrip(":"), *program),
     ]
