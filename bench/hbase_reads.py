@@ -129,13 +129,8 @@ class JavaClient:
         subprocess.run([*compiler, "-cp", path, "-d", classes, source], check=True)
         self.process = subprocess.Popen(
             [
-                java,
-                "-Xmx1g",
-                f"-Dtail={SEAL_BYTES}",
-                "@/opt/cluster/java.options",
-                "-cp",
-                f"{classes}:{path}",
-                "JavaScan",
+                *(java, "-Xmx1g", f"-Dtail={SEAL_BYTES}", "@/opt/cluster/java.options"),
+                *("-cp", f"{classes}:{path}", "JavaScan"),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
