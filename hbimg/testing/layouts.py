@@ -18,7 +18,7 @@ from hbimg.allocation.executor import Executor, Progress
 from hbimg.allocation.journal import Journal
 from hbimg.allocation.layout import Layout, Server
 from hbimg.allocation.plan_file import StoredPlan
-from hbimg.allocation.state import SWITCHES, Action, TableState, actions_to
+from hbimg.allocation.state import LOCAL, SWITCHES, Action, TableState, actions_to
 from hbimg.errors import ConfigError, StoreBusyError, StoreError
 from hbimg.rowkeys import layout_lock_row
 from hbimg.store.cells import seal
@@ -100,9 +100,9 @@ class LayoutContract:
         for _ in range(3):  # as `apply` does it: look, and write again what is told to lie elsewhere
             self.admin.rewrite([start], self._told)
             (region,) = [region for region in self.admin.state().regions if region.start == start]
-            if region.locality >= 0.99:
+            if region.locality >= LOCAL:
                 break
-        assert region.locality >= 0.99
+        assert region.locality >= LOCAL
 
     def test_switches_are_set_and_told(self) -> None:
         before = self.admin.state().switches
@@ -197,7 +197,7 @@ class LayoutContract:
     def _assert_reached(self, layout: Layout) -> None:
         state = self.admin.state()
         assert state.layout == layout
-        assert all(region.locality >= 0.99 for region in state.regions)
+        assert all(region.locality >= LOCAL for region in state.regions)
         assert state.switches == {name: SWITCHES[name] for name in state.switches}
         assert actions_to(state, layout) == []
 
