@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from hbimg.doctor.checks import CHECKS
@@ -17,8 +18,9 @@ from hbimg.store.hbase import HBaseStore, open_address
 from hbimg.store.hbase_address import HBaseAddress
 from hbimg.volumes import VolumeTable
 
-#: While tables are listed: the services were looked at before, so nothing is waited for.
+#: At most, for a table that does not answer: the services were looked at before. Several are looked at at once.
 _PATIENCE_S = 10.0
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,10 @@ def with_tables(cluster: Cluster) -> Cluster:
     """Look at hbimg's tables too, if HBase is reached."""
     if cluster.rpc_trouble != "" and not any(seen.packing and seen.wanted for seen in cluster.thrift):
         return cluster
-    patient = replace(cluster.address, wait_s=_PATIENCE_S)
+    patient = replace(cluster.address, wait_s=min(cluster.address.wait_s, _PATIENCE_S))
     try:
-        with open_address(patient) as store:
-            return replace(cluster, tables=tuple(_table(store, name) for name in store.tables()))
+        with open_address(patient) as store, ThreadPoolExecutor(_AT_ONCE) as pool:
+            return replace(cluster, tables=tuple(pool.map(lambda name: _table(store, name), store.tables())))
     except HbimgError as error:
         return replace(cluster, tables=(TableSeen("(all)", {}, trouble=str(error)),))
 

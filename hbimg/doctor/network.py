@@ -137,6 +137,11 @@ class Network:
         with Admin(self._cluster([master])) as admin:
             return Switches(admin.balancer_is_on(), admin.normalizer_is_on(), admin.splits_are_on())
 
+    def hbase_version(self, master: Server) -> str:
+        """Give HBase's version, asked of its master in HBase's own RPC; StoreError says why it does not tell."""
+        with Admin(self._cluster([master])) as admin:
+            return admin.version()
+
     def run(self, template: str, host: str, command: list[str], script: str) -> str:
         """Run a command on a node, with a script as its input, and give its output.
 

@@ -212,23 +212,29 @@ def _zookeeper(network: Network, server: Server) -> str:
     return ""
 
 
+def _master_rpc(hmaster: Daemon) -> Server:
+    return Server(hmaster.host, int(hmaster.number("hbase.master.port", _MASTER_PORT)))
+
+
 def _switches(network: Network, hmaster: Daemon) -> Switches:
     """Ask the HMaster for its switches; where its RPC is not understood, its web page tells of the balancer."""
     if hmaster.trouble:
         return Switches()
     try:
-        return network.switches(Server(hmaster.host, int(hmaster.number("hbase.master.port", _MASTER_PORT))))
+        return network.switches(_master_rpc(hmaster))
     except StoreError:
         told = hmaster.bean(BALANCER).get("tag.isBalancerActive")
         return Switches(None if told is None else told == "true")
 
 
 def _hbase_version(network: Network, hmaster: Daemon) -> str:
-    """Give HBase's version as the HMaster's REST interface tells it (HBase 2.5 and later), else as its page does."""
+    """Give HBase's version as the HMaster's REST interface tells it (HBase 2.5 and later), else as its RPC does."""
     if hmaster.trouble:
         return ""
     base = f"http://{hmaster.host}:{hmaster.port}"
     with suppress(StoreError):
         data = json_of(network.get(f"{base}/api/v1/admin/cluster_metrics").body).get("data", {})
         return str(data.get("hbase_version", ""))
+    with suppress(StoreError):
+        return network.hbase_version(_master_rpc(hmaster))
     return ""

@@ -52,6 +52,7 @@ class OwnHadoop:
             "hdfs-site": {"dfs.namenode.name.dir": f"{folder}/name", "dfs.datanode.data.dir": f"{folder}/dfs"},
             "yarn-site": {
                 "yarn.resourcemanager.hostname": "localhost",
+                "yarn.scheduler.minimum-allocation-mb": "1",  # a worker with less is sent away
                 "yarn.nodemanager.local-dirs": f"{folder}/yarn",
                 "yarn.nodemanager.log-dirs": f"{folder}/logs",
             },

@@ -28,9 +28,11 @@ class OwnHBase:
         Of hbase-site.xml, beyond those that make it stand alone.
     first_port : int
         It takes this one and the four after it.
+    classes : str
+        A folder before the jars on the class path.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, str], first_port: int = 26000) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str], first_port: int = 26000, classes: str = "") -> None:
         self.folder = folder
         ports = range(first_port, first_port + 5)
         self.master_port, self.region_port, self.master_page, region_page, self.zookeeper_port = ports
@@ -57,7 +59,9 @@ class OwnHBase:
         self.log = folder / "hbase.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                java_command(["org.apache.hadoop.hbase.master.HMaster", "start"], conf=self.conf, heap="512m"),
+                java_command(
+                    ["org.apache.hadoop.hbase.master.HMaster", "start"], conf=self.conf, heap="512m", first=classes
+                ),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

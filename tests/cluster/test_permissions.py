@@ -13,10 +13,10 @@ from pathlib import Path
 import nibabel.testing
 import pytest
 from own_hbase import OwnHBase
-from running_doctor import doctor
+from running_doctor import doctor_until
 
-from hbimg.errors import StorePermissionError
-from hbimg.store import open_store
+from hbimg.errors import StoreError, StorePermissionError
+from hbimg.store import TableSettings, open_store
 from hbimg.store.rpc import hbase_pb2 as pb
 from hbimg.store.rpc.admin import open_admin
 
@@ -27,9 +27,12 @@ SETTINGS = {
     "hbase.security.authorization": "true",
     "hbase.superuser": "root",
     **{f"hbase.coprocessor.{kind}.classes": ACCESS for kind in ("master", "region", "regionserver")},
-    # For the doctor: its default, since an HMaster does not tell it; and more copies than the mini-cluster has nodes.
+    # For the doctor: its default, since an HMaster does not tell it; more copies than the mini-cluster has nodes; and a
+    # region that does not open is stuck after a second, not a minute.
     "hbase.regionserver.info.port": "16030",
     "dfs.replication": "9",
+    "hbase.metrics.rit.stuck.warning.threshold": "1000",
+    "hbase.assignment.rit.chore.interval.msec": "1000",
 }
 IMAGES = [Path(nibabel.testing.data_path) / name for name in ("anatomical.nii", "example4d.nii.gz")]
 READ, WRITE, CREATE = 0, 1, 3  # HBase's numbers of its actions
@@ -183,14 +186,32 @@ def test_a_user_with_read_write_and_create_works(guarded, monkeypatch):
     assert "writer" in refused("writer", url, "ls", "--table", "kept")
 
 
+@pytest.fixture
+def stuck(guarded):
+    """A table whose file has other bytes than were written: its region does not open."""
+    url = guarded.url(wait_s="2")
+    with open_store(url) as store:
+        store.create_table("stuck", TableSettings()).put(b"row", {b"i:0": b"value"})
+    with open_admin(url) as admin:
+        admin.flush("stuck")
+        admin.disable("stuck")
+        (file,) = (guarded.folder / "data/data/default/stuck").glob("*/i/*")
+        file.write_bytes(bytes(1000))
+        with pytest.raises(StoreError):
+            admin.enable("stuck")
+
+
+@pytest.mark.usefixtures("stuck")
 def test_the_doctor_sees_what_is_unlike_a_cluster(guarded, cluster):
-    """Beside the mini-cluster's HDFS and YARN: an HBase on a folder of a machine that is no worker."""
+    """Beside the mini-cluster's HDFS and YARN: an HBase on a folder of a machine that is no worker, and a bad disk."""
     masters = ["--master", f"localhost:{guarded.master_page}", "--namenode", cluster.head]
     masters += ["--resourcemanager", cluster.head]
-    told, code, found = doctor("--store", guarded.url(), *masters)
+    store = ("--store", guarded.url(wait_s="2"))
+    told, code, found = doctor_until(lambda told: "regions-stuck" in told, *store, *masters)
     assert code == 1
     assert "localhost" in told["rootdir-not-hdfs"]["where"]
     assert "localhost" in told["replication-high"]["where"]
+    assert told["regions-stuck"]["seen"].startswith("1 regions")
     lacking = [x["where"] for x in found if x["name"] == "worker-incomplete" and x["severity"] != "ok"]
     incomplete = " ".join(lacking)
     assert all(host in incomplete for host in ("localhost", *cluster.workers))

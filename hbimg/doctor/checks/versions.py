@@ -12,23 +12,27 @@ from hbimg.doctor.findings import Finding, advice, ok, problem, unknown
 OLDEST_HBASE = (2, 5)
 #: pydoop 2.0.0, with which Python tasks run under YARN, compiles against no later Hadoop.
 LAST_HADOOP_OF_PYDOOP = (3, 3)
-OLDEST_JAVA = 8
+#: What Hadoop 3.3 and HBase 2.5 and 2.6 are built and tested with. An older Java does not start them at all.
+TESTED_JAVAS = (8, 11, 17)
 
 
 def java(cluster: Cluster) -> Iterator[Finding]:
-    """Every daemon has Java 8 or later, and daemons of a kind the same."""
+    """Every daemon has a Java that it was tested with, and daemons of a kind the same."""
     daemons = [daemon for daemon in cluster.daemons if daemon.java]
+    tested = [daemon for daemon in daemons if daemon.java in TESTED_JAVAS]
     for daemon in daemons:
-        if (daemon.java or 0) < OLDEST_JAVA:
-            yield problem("java-old", str(daemon), f"Java {daemon.java}", "Hadoop 3 and HBase 2 need Java 8, 11 or 17")
+        if daemon not in tested:
+            fix = "set JAVA_HOME in hadoop-env.sh and hbase-env.sh to Java 8, 11 or 17"
+            seen = f"Java {daemon.java}, with which Hadoop 3.3 and HBase 2.6 are not tested"
+            yield advice("java-untested", str(daemon), seen, fix)
     for kind in dict.fromkeys(daemon.kind for daemon in daemons):
         mixed = grouped((str(daemon.java), daemon.host) for daemon in daemons if daemon.kind == kind)
         if len(mixed) > 1:
             seen = "; ".join(f"Java {version} on {', '.join(hosts)}" for version, hosts in sorted(mixed.items()))
             yield advice("java-mixed", f"{kind}s", seen, "install one Java everywhere, set JAVA_HOME in hadoop-env.sh")
-    if daemons:
-        versions = sorted({f"{daemon.java}" for daemon in daemons})
-        yield ok("java-old", f"{len(daemons)} daemons", f"Java {', '.join(versions)}")
+    if tested:
+        versions = sorted({f"{daemon.java}" for daemon in tested})
+        yield ok("java-untested", f"{len(tested)} daemons", f"Java {', '.join(versions)}")
 
 
 def hadoop(cluster: Cluster) -> Iterator[Finding]:
@@ -60,7 +64,9 @@ def hbase(cluster: Cluster) -> Iterator[Finding]:
         return
     version = cluster.hbase_version
     if not numbers_of(version):
-        fix = "HBase before 2.5 does not tell it; hbimg needs 2.5 or later"
+        fix = (
+            "open its RPC (port 16000) to this machine: HBase before 2.5 tells it there alone; hbimg needs 2.5 or later"
+        )
         yield unknown("hbase-old", "HMaster", "it does not tell its version", fix)
     elif numbers_of(version)[:2] < OLDEST_HBASE:
         fix = "upgrade to HBase 2.5 or later: hbimg needs its Thrift calls and split restriction"

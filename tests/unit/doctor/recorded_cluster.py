@@ -41,6 +41,7 @@ class Recorded:
         self.zookeepers = {"head:2181": ""}
         self.clock_ahead_s = dict.fromkeys(ADDRESSES, 0.0)
         self.rpc = "head"
+        self.hbase_version = None
         self.switches = Switches(balancer=True, normalizer=True, splits=True)
         self.tables = ()
         self.commands = {}
@@ -158,6 +159,11 @@ class FakeNetwork(Network):
         if self.recorded.switches is None:
             raise StoreUnavailableError(f"{master}: this server asks for Kerberos")
         return self.recorded.switches
+
+    def hbase_version(self, master):
+        if self.recorded.hbase_version is None:
+            raise StoreUnavailableError(f"{master}: this server asks for Kerberos")
+        return self.recorded.hbase_version
 
     def address_of(self, host):
         return self.recorded.addresses.get(host, "")
