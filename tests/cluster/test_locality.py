@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from hbimg.store.rpc.admin import open_admin
+from hbimg.store.rpc.schema import TableDescription
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.usefixtures("cluster", "all_of_yarn")]
 
-REGIONS = 6
 ROWS = 600
 
 
@@ -45,16 +47,10 @@ def counters_of(cluster, name: str) -> dict[str, int]:
 
 
 def test_every_map_runs_where_its_region_is(cluster, thrift, table_name):
-    splitter = [
-        "hbase",
-        "org.apache.hadoop.hbase.util.RegionSplitter",
-        table_name,
-        "HexStringSplit",
-        "-c",
-        str(REGIONS),
-    ]
-    made = subprocess.run([*splitter, "-f", "i"], capture_output=True, text=True, timeout=120)
-    assert made.returncode == 0, made.stderr[-2000:]
+    regions = len(cluster.workers)
+    cuts = [b"%08x" % (number * (2**32 // regions)) for number in range(1, regions)]
+    with open_admin(f"hbase://{cluster.head}") as admin:
+        admin.create(TableDescription(table_name, families={"i": {}}), cuts)
     with thrift(cluster.workers[0]).table(table_name).batch() as batch:
         for number in range(ROWS):
             batch.put(b"%08x" % (number * (2**32 // ROWS)), {b"i:px": b"x" * 1000})
@@ -62,6 +58,6 @@ def test_every_map_runs_where_its_region_is(cluster, thrift, table_name):
     submit(name, table_name)
     counters = counters_of(cluster, name)
     assert counters["ROWS"] == ROWS
-    assert counters["TOTAL_LAUNCHED_MAPS"] == REGIONS
-    assert counters["DATA_LOCAL_MAPS"] == REGIONS
-    assert counters["OWN_HOST"] == REGIONS
+    assert counters["TOTAL_LAUNCHED_MAPS"] == regions
+    assert counters["DATA_LOCAL_MAPS"] == regions
+    assert counters["OWN_HOST"] == regions
