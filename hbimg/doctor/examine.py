@@ -13,7 +13,7 @@ from hbimg.doctor.findings import Finding
 from hbimg.doctor.network import Network
 from hbimg.doctor.places import Places
 from hbimg.doctor.survey import survey
-from hbimg.errors import ConfigError, HbimgError
+from hbimg.errors import ConfigError, HbimgError, TableNotFoundError
 from hbimg.store.hbase import HBaseStore, open_address
 from hbimg.store.hbase_address import HBaseAddress
 from hbimg.volumes import VolumeTable
@@ -82,16 +82,20 @@ def with_tables(cluster: Cluster) -> Cluster:
     patient = replace(cluster.address, wait_s=min(cluster.address.wait_s, _PATIENCE_S))
     try:
         with open_address(patient) as store, ThreadPoolExecutor(_AT_ONCE) as pool:
-            return replace(cluster, tables=tuple(pool.map(lambda name: _table(store, name), store.tables())))
+            seen = pool.map(lambda name: _table(store, name), store.tables())
+            return replace(cluster, tables=tuple(table for table in seen if table is not None))
     except HbimgError as error:
         return replace(cluster, tables=(TableSeen("(all)", {}, trouble=str(error)),))
 
 
-def _table(store: HBaseStore, name: str) -> TableSeen:
+def _table(store: HBaseStore, name: str) -> TableSeen | None:
+    """Look at a table; None: somebody has deleted it since it was listed."""
     attributes: dict[str, str] = {}
     try:
         attributes = store.attributes(name)
         sizes = (record.file_bytes for record in VolumeTable.open(store, name).records())
         return TableSeen(name, attributes, max(sizes, default=0))
+    except TableNotFoundError:
+        return None
     except HbimgError as error:
         return TableSeen(name, attributes, trouble=str(error))
