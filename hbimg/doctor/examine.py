@@ -18,8 +18,9 @@ from hbimg.store.hbase import HBaseStore, open_address
 from hbimg.store.hbase_address import HBaseAddress
 from hbimg.volumes import VolumeTable
 
-#: At most, for a table that does not answer: the services were looked at before. Several are looked at at once.
+#: A table that does not answer is asked again for so long: the services were looked at before.
 _PATIENCE_S = 10.0
+#: Tables that are looked at side by side.
 _AT_ONCE = 16
 
 
@@ -58,7 +59,7 @@ def examine(url: str, how: HowToLook | None = None) -> dict[str, list[Finding]]:
     if not url.startswith("hbase:"):
         raise ConfigError(f"{url!r} has nothing to examine: give local:///folder or hbase://host")
     network = Network(HBaseAddress.parse(url), how.timeout_s)
-    return diagnose(with_tables(survey(network, how.places, how.via, how.python)))
+    return diagnose(with_tables(survey(network, how.places, how.via, how.python), how.timeout_s))
 
 
 def diagnose(cluster: Cluster) -> dict[str, list[Finding]]:
@@ -75,13 +76,14 @@ def _merged(findings: Iterable[Finding]) -> list[Finding]:
     return [replace(finding, where=", ".join(where)) for finding, where in places.items()]
 
 
-def with_tables(cluster: Cluster) -> Cluster:
+def with_tables(cluster: Cluster, timeout_s: float = 10.0) -> Cluster:
     """Look at hbimg's tables too, if HBase is reached."""
     if cluster.rpc_trouble != "" and not any(seen.packing and seen.wanted for seen in cluster.thrift):
         return cluster
-    patient = replace(cluster.address, wait_s=min(cluster.address.wait_s, _PATIENCE_S))
+    ours = cluster.address
+    hasty = replace(ours, wait_s=min(ours.wait_s, _PATIENCE_S), timeout_s=min(ours.timeout_s, timeout_s))
     try:
-        with open_address(patient) as store, ThreadPoolExecutor(_AT_ONCE) as pool:
+        with open_address(hasty) as store, ThreadPoolExecutor(_AT_ONCE) as pool:
             seen = pool.map(lambda name: _table(store, name), store.tables())
             return replace(cluster, tables=tuple(table for table in seen if table is not None))
     except HbimgError as error:
@@ -95,7 +97,7 @@ def _table(store: HBaseStore, name: str) -> TableSeen | None:
         attributes = store.attributes(name)
         sizes = (record.file_bytes for record in VolumeTable.open(store, name).records())
         return TableSeen(name, attributes, max(sizes, default=0))
-    except TableNotFoundError:
-        return None
     except HbimgError as error:
+        if isinstance(error, TableNotFoundError) and name not in store.tables():
+            return None
         return TableSeen(name, attributes, trouble=str(error))

@@ -20,8 +20,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from hbimg.errors import ConfigError, StoreUnavailableError
 from hbimg.store.hbase_address import HBaseAddress, Server
 from hbimg.store.rpc.admin import Admin
-from hbimg.store.rpc.cluster import Cluster
-from hbimg.store.rpc.login import SimpleLogin
+from hbimg.store.rpc.cluster import Cluster, login_of
 from hbimg.store.rpc.wire import Patience
 from hbimg.store.thrift import CONNECT_S, Packing, connect
 
@@ -130,7 +129,7 @@ class Network:
 
     def _cluster(self, nodes: Sequence[Server]) -> Cluster:
         patience = Patience(min(CONNECT_S, self.timeout_s), self.timeout_s)
-        return Cluster(nodes, SimpleLogin(), patience, wait_s=0.1)
+        return Cluster(nodes, login_of(self.address), patience, wait_s=0.1)
 
     def switches(self, master: Server) -> Switches:
         """Give HBase's switches, asked of its master in HBase's own RPC; StoreError says why it does not tell."""
@@ -138,7 +137,7 @@ class Network:
             return Switches(admin.balancer_is_on(), admin.normalizer_is_on(), admin.splits_are_on())
 
     def hbase_version(self, master: Server) -> str:
-        """Give HBase's version, asked of its master in HBase's own RPC; StoreError says why it does not tell."""
+        """Give HBase's version (2.3 and later), asked of its master in RPC; StoreError says why it does not tell."""
         with Admin(self._cluster([master])) as admin:
             return admin.version()
 

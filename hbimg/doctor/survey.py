@@ -233,8 +233,9 @@ def _hbase_version(network: Network, hmaster: Daemon) -> str:
         return ""
     base = f"http://{hmaster.host}:{hmaster.port}"
     with suppress(StoreError):
-        data = json_of(network.get(f"{base}/api/v1/admin/cluster_metrics").body).get("data", {})
-        return str(data.get("hbase_version", ""))
+        data = json_of(network.get(f"{base}/api/v1/admin/cluster_metrics").body).get("data")
+        if isinstance(data, dict) and data.get("hbase_version"):
+            return str(data["hbase_version"])
     with suppress(StoreError):
         return network.hbase_version(_master_rpc(hmaster))
     return ""

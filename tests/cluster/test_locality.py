@@ -47,7 +47,7 @@ def counters_of(cluster, name: str) -> dict[str, int]:
 
 
 def test_every_map_runs_where_its_region_is(cluster, thrift, table_name):
-    regions = len(cluster.workers)
+    regions = 2 * len(cluster.workers)
     cuts = [b"%08x" % (number * (2**32 // regions)) for number in range(1, regions)]
     with open_admin(f"hbase://{cluster.head}") as admin:
         admin.create(TableDescription(table_name, families={"i": {}}), cuts)

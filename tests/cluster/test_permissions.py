@@ -189,21 +189,20 @@ def test_a_user_with_read_write_and_create_works(guarded, monkeypatch):
 @pytest.fixture
 def stuck(guarded):
     """A table whose file has other bytes than were written: its region does not open."""
-    url = guarded.url(wait_s="2")
-    with open_store(url) as store:
+    with open_store(guarded.url()) as store:
         store.create_table("stuck", TableSettings()).put(b"row", {b"i:0": b"value"})
-    with open_admin(url) as admin:
+    with open_admin(guarded.url()) as admin:
         admin.flush("stuck")
         admin.disable("stuck")
-        (file,) = (guarded.folder / "data/data/default/stuck").glob("*/i/*")
-        file.write_bytes(bytes(1000))
-        with pytest.raises(StoreError):
-            admin.enable("stuck")
+    (file,) = (guarded.folder / "data/data/default/stuck").glob("*/i/*")
+    file.write_bytes(bytes(1000))
+    with open_admin(guarded.url(wait_s="2")) as hasty, pytest.raises(StoreError):
+        hasty.enable("stuck")
 
 
 @pytest.mark.usefixtures("stuck")
-def test_the_doctor_sees_what_is_unlike_a_cluster(guarded, cluster):
-    """Beside the mini-cluster's HDFS and YARN: an HBase on a folder of a machine that is no worker, and a bad disk."""
+def test_the_doctor_sees_what_is_unlike_a_cluster_and_a_region_that_does_not_open(guarded, cluster):
+    """Beside the mini-cluster's HDFS and YARN: an HBase on a folder of a machine that is no worker."""
     masters = ["--master", f"localhost:{guarded.master_page}", "--namenode", cluster.head]
     masters += ["--resourcemanager", cluster.head]
     store = ("--store", guarded.url(wait_s="2"))

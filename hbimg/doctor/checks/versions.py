@@ -12,7 +12,8 @@ from hbimg.doctor.findings import Finding, advice, ok, problem, unknown
 OLDEST_HBASE = (2, 5)
 #: pydoop 2.0.0, with which Python tasks run under YARN, compiles against no later Hadoop.
 LAST_HADOOP_OF_PYDOOP = (3, 3)
-#: What Hadoop 3.3 and HBase 2.5 and 2.6 are built and tested with. An older Java does not start them at all.
+#: What HBase 2.6's reference guide names; Hadoop 3.3 names 8 and 11, and runs on 17 with some packages opened. An older
+#: Java starts neither.
 TESTED_JAVAS = (8, 11, 17)
 
 
@@ -21,15 +22,16 @@ def java(cluster: Cluster) -> Iterator[Finding]:
     daemons = [daemon for daemon in cluster.daemons if daemon.java]
     tested = [daemon for daemon in daemons if daemon.java in TESTED_JAVAS]
     for daemon in daemons:
-        if daemon not in tested:
+        if daemon.java not in TESTED_JAVAS:
             fix = "set JAVA_HOME in hadoop-env.sh and hbase-env.sh to Java 8, 11 or 17"
-            seen = f"Java {daemon.java}, with which Hadoop 3.3 and HBase 2.6 are not tested"
+            seen = f"Java {daemon.java}, which neither Hadoop 3.3 nor HBase 2.6 names as tested"
             yield advice("java-untested", str(daemon), seen, fix)
     for kind in dict.fromkeys(daemon.kind for daemon in daemons):
         mixed = grouped((str(daemon.java), daemon.host) for daemon in daemons if daemon.kind == kind)
         if len(mixed) > 1:
             seen = "; ".join(f"Java {version} on {', '.join(hosts)}" for version, hosts in sorted(mixed.items()))
-            yield advice("java-mixed", f"{kind}s", seen, "install one Java everywhere, set JAVA_HOME in hadoop-env.sh")
+            fix = "install one Java everywhere, set JAVA_HOME in hadoop-env.sh and hbase-env.sh"
+            yield advice("java-mixed", f"{kind}s", seen, fix)
     if tested:
         versions = sorted({f"{daemon.java}" for daemon in tested})
         yield ok("java-untested", f"{len(tested)} daemons", f"Java {', '.join(versions)}")
@@ -64,9 +66,7 @@ def hbase(cluster: Cluster) -> Iterator[Finding]:
         return
     version = cluster.hbase_version
     if not numbers_of(version):
-        fix = (
-            "open its RPC (port 16000) to this machine: HBase before 2.5 tells it there alone; hbimg needs 2.5 or later"
-        )
+        fix = "HBase 2.5 and later tell it on their web page, and hbimg needs one of them"
         yield unknown("hbase-old", "HMaster", "it does not tell its version", fix)
     elif numbers_of(version)[:2] < OLDEST_HBASE:
         fix = "upgrade to HBase 2.5 or later: hbimg needs its Thrift calls and split restriction"

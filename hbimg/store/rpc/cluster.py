@@ -199,23 +199,26 @@ class Cluster:
 
     def master(self) -> Server:
         """Give the active master; StoreUnavailableError if there is none at the moment."""
-        if self._master is None:
+        master = self._master  # others may take it away meanwhile
+        if master is None:
             answer = self._ask_nodes("GetActiveMaster", pb.GetActiveMasterRequest(), pb.GetActiveMasterResponse)
             if not answer.HasField("server_name"):
                 raise StoreUnavailableError("HBase has no active master at the moment: see whether its master runs")
-            self._master = server_of(answer.server_name)
-        return self._master
+            self._master = master = server_of(answer.server_name)
+        return master
 
     def meta(self) -> Server:
         """Give the server that has hbase:meta; StoreUnavailableError if there is none at the moment."""
-        if self._meta is None:
+        meta = self._meta  # others may take it away meanwhile
+        if meta is None:
             request, kind = pb.GetMetaRegionLocationsRequest(), pb.GetMetaRegionLocationsResponse
             for location in self._ask_nodes("GetMetaRegionLocations", request, kind).meta_locations:
                 if not location.region_info.replica_id and location.HasField("server_name"):
-                    self._meta = server_of(location.server_name)
-            if self._meta is None:
+                    meta = server_of(location.server_name)
+            if meta is None:
                 raise StoreUnavailableError("hbase:meta is on no server at the moment: see whether HBase is starting")
-        return self._meta
+            self._meta = meta
+        return meta
 
     def forget_meta(self) -> None:
         """Ask for the server of hbase:meta again next time."""
@@ -258,6 +261,11 @@ def server_of(name: pb.ServerName) -> Server:
     return Server(name.host_name, name.port)
 
 
+def login_of(address: HBaseAddress) -> SimpleLogin:
+    """Give how an address is to be logged in at: within TLS if it says so."""
+    return SimpleLogin(tls=tls_context(address.tls_ca) if address.tls else None)
+
+
 def open_cluster(address: HBaseAddress, connect_s: float = CONNECT_S) -> Cluster:
     """Open the HBase of an address, and make sure that one of its hosts and a RegionServer answer.
 
@@ -266,8 +274,7 @@ def open_cluster(address: HBaseAddress, connect_s: float = CONNECT_S) -> Cluster
     StoreUnavailableError
         If they do not; nothing is tried again.
     """
-    login = SimpleLogin(tls=tls_context(address.tls_ca) if address.tls else None)
-    cluster = Cluster(address.nodes, login, Patience(connect_s, address.timeout_s), address.wait_s)
+    cluster = Cluster(address.nodes, login_of(address), Patience(connect_s, address.timeout_s), address.wait_s)
     try:
         cluster.give_back(cluster.take(cluster.meta(), CLIENT))
     except BaseException:

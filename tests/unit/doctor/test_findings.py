@@ -101,11 +101,14 @@ def regionserver_named(name):
     return alter
 
 
-def no_version_page(version):
+METRICS = "/api/v1/admin/cluster_metrics"
+
+
+def no_version_page(version, page=None):
     """An HBase before 2.5: only its RPC tells its version, if that is reached."""
 
     def alter(cluster):
-        del cluster.answers["head:16010"]["/api/v1/admin/cluster_metrics"]
+        cluster.answers["head:16010"][METRICS] = page
         cluster.hbase_version = version
 
     return alter
@@ -243,9 +246,10 @@ BROKEN = [
         "unknown",
         no_version_page(None),
         "HMaster",
-        "2.5 or later",
+        "HBase 2.5 and later tell it",
     ),
     ("hbase-old", "problem", no_version_page("2.4.18"), "HMaster", "HBase 2.4.18"),
+    ("hbase-old", "problem", no_version_page("2.4.18", {"data": None}), "HMaster", "HBase 2.4.18"),
     ("node-python", "unknown", lambda c: None, "nodes", "--via"),
     ("clock-skew", "problem", clock(WORKER2, -30), "worker2", "s behind that of"),
     ("clock-skew", "problem", clock("head", 5), "worker1", "behind that of head"),
