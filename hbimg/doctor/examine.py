@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from hbimg.doctor.checks import CHECKS
@@ -12,16 +11,14 @@ from hbimg.doctor.embedded import examine_embedded
 from hbimg.doctor.findings import Finding
 from hbimg.doctor.network import Network
 from hbimg.doctor.places import Places
-from hbimg.doctor.survey import survey
-from hbimg.errors import ConfigError, HbimgError, TableNotFoundError
+from hbimg.doctor.survey import all_at_once, survey
+from hbimg.errors import ConfigError, HbimgError
 from hbimg.store.hbase import HBaseStore, open_address
 from hbimg.store.hbase_address import HBaseAddress
 from hbimg.volumes import VolumeTable
 
 #: A table that does not answer is asked again for so long: the services were looked at before.
 _PATIENCE_S = 10.0
-#: Tables that are looked at side by side.
-_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +73,26 @@ def _merged(findings: Iterable[Finding]) -> list[Finding]:
     return [replace(finding, where=", ".join(where)) for finding, where in places.items()]
 
 
-def with_tables(cluster: Cluster, timeout_s: float = 10.0) -> Cluster:
+def with_tables(cluster: Cluster, timeout_s: float) -> Cluster:
     """Look at hbimg's tables too, if HBase is reached."""
     if cluster.rpc_trouble != "" and not any(seen.packing and seen.wanted for seen in cluster.thrift):
         return cluster
     ours = cluster.address
     hasty = replace(ours, wait_s=min(ours.wait_s, _PATIENCE_S), timeout_s=min(ours.timeout_s, timeout_s))
     try:
-        with open_address(hasty) as store, ThreadPoolExecutor(_AT_ONCE) as pool:
-            seen = pool.map(lambda name: _table(store, name), store.tables())
-            return replace(cluster, tables=tuple(table for table in seen if table is not None))
+        with open_address(hasty) as store:
+            seen = all_at_once(lambda name: _table(store, name), store.tables())
+            left = store.tables()  # others may have deleted some meanwhile
+            return replace(cluster, tables=tuple(table for table in seen if table.name in left))
     except HbimgError as error:
         return replace(cluster, tables=(TableSeen("(all)", {}, trouble=str(error)),))
 
 
-def _table(store: HBaseStore, name: str) -> TableSeen | None:
-    """Look at a table; None: somebody has deleted it since it was listed."""
+def _table(store: HBaseStore, name: str) -> TableSeen:
     attributes: dict[str, str] = {}
     try:
         attributes = store.attributes(name)
         sizes = (record.file_bytes for record in VolumeTable.open(store, name).records())
         return TableSeen(name, attributes, max(sizes, default=0))
     except HbimgError as error:
-        if isinstance(error, TableNotFoundError) and name not in store.tables():
-            return None
         return TableSeen(name, attributes, trouble=str(error))

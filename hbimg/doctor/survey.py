@@ -46,8 +46,8 @@ def survey(network: Network, told: places.Places, via: str | None = None, python
     """
     rpc_master, rpc_trouble = _rpc(network)
     named = () if network.address.client == "rpc" else network.address.servers
-    thrift = _all(lambda server: _thrift(network, server, wanted=True), named)
-    daemons = _all(lambda server: meet(network, "Thrift server", server.host, told.thrift_info_port), named)
+    thrift = all_at_once(lambda server: _thrift(network, server, wanted=True), named)
+    daemons = all_at_once(lambda server: meet(network, "Thrift server", server.host, told.thrift_info_port), named)
     settings = _first_settings(network, daemons, told.master or rpc_master)
     quorum = places.zookeepers(settings)
     likely = list(dict.fromkeys([*(z.host for z in quorum), *(server.host for server in network.address.servers)]))
@@ -66,12 +66,12 @@ def survey(network: Network, told: places.Places, via: str | None = None, python
     ]
     workers = [member for member in members if not member.trouble]
     daemons += [namenode, hmaster, resourcemanager]
-    daemons += _all(lambda member: meet(network, member.kind, member.host, member.port), workers)
+    daemons += all_at_once(lambda member: meet(network, member.kind, member.host, member.port), workers)
     own = [Server(m.host, network.address.servers[0].port) for m in workers if m.kind == "RegionServer"]
     new = [server for server in own if named and not _named(network, server)]
-    thrift += _all(lambda server: _thrift(network, server, wanted=False), new)
+    thrift += all_at_once(lambda server: _thrift(network, server, wanted=False), new)
     answering = [seen.server for seen in thrift if seen.packing and not seen.wanted]
-    daemons += _all(lambda server: meet(network, "Thrift server", server.host, told.thrift_info_port), answering)
+    daemons += all_at_once(lambda server: meet(network, "Thrift server", server.host, told.thrift_info_port), answering)
     addresses = sorted({member.address for member in members if member.address})
     hosts = list(dict.fromkeys(member.host for member in workers))
     return Cluster(
@@ -79,18 +79,19 @@ def survey(network: Network, told: places.Places, via: str | None = None, python
         tuple(thrift),
         tuple(daemons),
         tuple(members),
-        dict(zip(quorum, _all(lambda server: _zookeeper(network, server), quorum), strict=True)),
-        dict(zip(addresses, _all(network.name_of, addresses), strict=True)),
+        dict(zip(quorum, all_at_once(lambda server: _zookeeper(network, server), quorum), strict=True)),
+        dict(zip(addresses, all_at_once(network.name_of, addresses), strict=True)),
         _hbase_version(network, hmaster),
         _switches(network, hmaster),
-        nodes=tuple(_all(lambda host: report_of(network, via, python, host), hosts)) if via else None,
+        nodes=tuple(all_at_once(lambda host: report_of(network, via, python, host), hosts)) if via else None,
         rpc_trouble=rpc_trouble,
         own_python=platform.python_version(),
         own_version=__version__,
     )
 
 
-def _all(what: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def all_at_once(what: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Ask for all items side by side, and give the answers in their order."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(what, items))
 
